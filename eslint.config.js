@@ -1,0 +1,13 @@
+import tseslint from 'typescript-eslint'
+
+// Biome formats and lints; these two rules need types, and a missed await is a credential without its record.
+export default tseslint.config({
+  files: ['**/*.ts'],
+  ignores: ['dist/**'],
+  languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true } },
+  plugins: { '@typescript-eslint': tseslint.plugin },
+  rules: {
+    '@typescript-eslint/no-floating-promises': 'error',
+    '@typescript-eslint/no-misused-promises': 'error',
+  },
+})
