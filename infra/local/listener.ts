@@ -1,0 +1,48 @@
+import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { Server } from 'node:net'
+import type { Certificate } from './certificate-authority.ts'
+
+/** A server listening on loopback. `stop` ends open connections too, so that nothing outlives its owner. */
+export interface Listener {
+  readonly port: number
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** Where to listen: `port` 0 (the default) is any free port; with a certificate it speaks https, without it plain http. */
+export interface ListenOptions {
+  readonly port?: number
+  readonly certificate?: Certificate
+}
+
+/** Listens on 127.0.0.1 only. Throws "port N is in use" where it is. */
+export async function listen(handle: RequestListener, options: ListenOptions = {}): Promise<Listener> {
+  const { port = 0, certificate } = options
+  const server = certificate ? createHttpsServer({ ...certificate }, handle) : createHttpServer(handle)
+  const bound = await bind(server, port)
+  const url = `${certificate ? 'https' : 'http'}://localhost:${bound}`
+  return { port: bound, url, stop: () => stop(server) }
+}
+
+/** Binds to loopback and tells the port. Throws "port N is in use" where it is. */
+export function bind(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(error.code === 'EADDRINUSE' ? new Error(`port ${port} is in use`) : error)
+    })
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address ? address.port : port)
+    })
+  })
+}
+
+function stop(server: HttpServer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close(error =>
+      error && 'code' in error && error.code !== 'ERR_SERVER_NOT_RUNNING' ? reject(error) : resolve(),
+    )
+    server.closeAllConnections()
+  })
+}
