@@ -1,0 +1,80 @@
+import type { z } from 'zod'
+import type { Credential } from './credential.ts'
+import type { Secret } from './secret.ts'
+
+/** What a decision grants, in the provider's own terms: the target's meaning of each scope. */
+export interface Grant<Scope> {
+  readonly scopes: readonly Scope[]
+}
+
+/** The account behind a lease, as a minter sees it. All of it comes from the lease's document. */
+export interface Account<Scope> {
+  /** The account's name on the target: `cw_<deployment>_<80 bits of the lease id or more>`, `[a-z0-9_]`, 40 characters at most. */
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  /** Epoch milliseconds at which the account stops working. */
+  readonly expiresAt: number
+  /** Epoch milliseconds after which the target must refuse to make it. */
+  readonly mintUntil: number
+}
+
+/** What a revocation saw, for the record. */
+export interface RevocationEvidence {
+  readonly sessionsEnded: number
+  /** The account was looked for after the drop and was not there. */
+  readonly absent: true
+  readonly at: string
+}
+
+/** An account that this deployment has made on a target, as the target lists it. */
+export interface MintedAccount {
+  readonly name: string
+}
+
+/** Reads credentials that exist already: there is nothing to take back. */
+export interface Source<Scope> {
+  read(grant: Grant<Scope>): Promise<Credential>
+}
+
+/** Makes accounts. Every mint is a lease. */
+export interface Minter<Scope> {
+  /**
+   * Makes the account; called by one instance, once per lease. Throws `NotMinted` where it is certain that
+   * nothing was made, any other `ExchangeError` where that is unclear.
+   */
+  mint(account: Account<Scope>, secret: Secret, signal: AbortSignal): Promise<Credential>
+  /** The credential of a live lease again, without touching the target. */
+  describe(account: Account<Scope>, secret: Secret): Credential
+  /** Ends the account and its sessions, and sees it absent. Succeeds when it is already gone. */
+  revoke(account: Account<Scope>, signal: AbortSignal): Promise<RevocationEvidence>
+  /** What this deployment has made there: every account whose name begins with `prefix`. */
+  accounts(prefix: string, signal: AbortSignal): AsyncIterable<MintedAccount>
+  /** Ends pooled connections. */
+  close(): Promise<void>
+}
+
+/** One kind of credential. `open` is called once per version of a target's settings. */
+interface Provider<Settings, Scope> {
+  /** The word in a target's `provider`. */
+  readonly kind: string
+  /** Checked when a target is saved and again when it is read: strict. */
+  readonly settings: z.ZodType<Settings>
+  /** What one scope of a target may say. */
+  readonly scope: z.ZodType<Scope>
+  /** `issued_token_type`. */
+  readonly tokenType: string
+}
+
+/** A provider whose credentials exist already. */
+export interface SourceProvider<Settings, Scope> extends Provider<Settings, Scope> {
+  readonly issues: 'existing'
+  open(settings: Settings): Source<Scope>
+}
+
+/** A provider that makes accounts. */
+export interface MinterProvider<Settings, Scope> extends Provider<Settings, Scope> {
+  readonly issues: 'minted'
+  open(settings: Settings): Minter<Scope>
+}
+
+export type CredentialProvider<Settings, Scope> = SourceProvider<Settings, Scope> | MinterProvider<Settings, Scope>

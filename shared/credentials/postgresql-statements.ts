@@ -1,0 +1,57 @@
+import type { ClientBase } from 'pg'
+
+/** The driver's quoting. No name or text joins a statement in any other way. */
+type Quoting = Pick<ClientBase, 'escapeIdentifier' | 'escapeLiteral'>
+
+/** SQLSTATE that the mint transaction raises when its time has passed. Class CW is nobody else's. */
+export const tooLate = 'CW001'
+
+/** An account as the database shall make it. Times are epoch milliseconds by the database's clock. */
+export interface AccountStatement {
+  readonly name: string
+  readonly verifier: string
+  readonly actingRole: string
+  readonly connectionLimit: number
+  readonly validUntil: number
+  readonly deadline: number
+}
+
+/**
+ * One message, one transaction. NOINHERIT and `SET role`: a session acts as the scope's role, so what it creates
+ * belongs to that role and outlives the account; leaving that role leaves it with nothing.
+ */
+export function createAccount(quoting: Quoting, account: AccountStatement): string {
+  const name = quoting.escapeIdentifier(account.name)
+  return [
+    'BEGIN',
+    `CREATE ROLE ${name} LOGIN NOINHERIT CONNECTION LIMIT ${account.connectionLimit}` +
+      ` PASSWORD ${quoting.escapeLiteral(account.verifier)} VALID UNTIL ${timestamp(quoting, account.validUntil)}` +
+      ` IN ROLE ${quoting.escapeIdentifier(account.actingRole)}`,
+    `ALTER ROLE ${name} SET role = ${quoting.escapeLiteral(account.actingRole)}`,
+    refuseAfter(quoting, account.deadline),
+    'COMMIT',
+  ].join('; ')
+}
+
+/** The database judges, right before COMMIT: a minter that froze, or waited for a lock, cannot create late. */
+function refuseAfter(quoting: Quoting, deadline: number): string {
+  const block = `BEGIN IF clock_timestamp() >= ${timestamp(quoting, deadline)}::timestamptz THEN
+    RAISE EXCEPTION USING ERRCODE = ${quoting.escapeLiteral(tooLate)}; END IF; END`
+  return `DO ${quoting.escapeLiteral(block)}`
+}
+
+/** No new session from here on; and the rights of the account, which ending its sessions and dropping its objects need. */
+export function lockAccount(quoting: Quoting, accountName: string): string {
+  const name = quoting.escapeIdentifier(accountName)
+  return `ALTER ROLE ${name} NOLOGIN; GRANT ${name} TO CURRENT_USER`
+}
+
+/** In one implicit transaction. Without CASCADE: what others built on the account's objects makes it fail, and shows. */
+export function dropAccount(quoting: Quoting, accountName: string): string {
+  const name = quoting.escapeIdentifier(accountName)
+  return `DROP OWNED BY ${name}; DROP ROLE ${name}`
+}
+
+function timestamp(quoting: Quoting, milliseconds: number): string {
+  return quoting.escapeLiteral(new Date(Math.floor(milliseconds)).toISOString())
+}

@@ -1,0 +1,95 @@
+import type { Credential } from './credential.ts'
+import type { Account, MintedAccount, Minter, MinterProvider, RevocationEvidence } from './credential-provider.ts'
+import { failureOfQuery } from './postgresql-failure.ts'
+import { mintAccount } from './postgresql-mint.ts'
+import { PostgresqlPool } from './postgresql-pool.ts'
+import { revokeAccount } from './postgresql-revocation.ts'
+import {
+  type PostgresqlScope,
+  type PostgresqlSettings,
+  postgresqlScope,
+  postgresqlSettings,
+} from './postgresql-settings.ts'
+import { Secret } from './secret.ts'
+import type { ReadSecret } from './secret-reference.ts'
+
+interface Dependencies {
+  readonly readSecret: ReadSecret
+  readonly now: () => number
+}
+
+/** Makes a login role per lease in a PostgreSQL database (16 or newer), acting as the scope's NOLOGIN role. */
+export function postgresql(dependencies: Dependencies): MinterProvider<PostgresqlSettings, PostgresqlScope> {
+  return {
+    kind: 'postgresql',
+    settings: postgresqlSettings,
+    scope: postgresqlScope,
+    tokenType: 'urn:causeway:token-type:username-password',
+    issues: 'minted',
+    open: settings => new PostgresqlMinter(settings, dependencies),
+  }
+}
+
+class PostgresqlMinter implements Minter<PostgresqlScope> {
+  readonly #settings: PostgresqlSettings
+  readonly #now: () => number
+  readonly #minting: PostgresqlPool
+  readonly #revoking: PostgresqlPool
+
+  constructor(settings: PostgresqlSettings, { readSecret, now }: Dependencies) {
+    this.#settings = settings
+    this.#now = now
+    this.#minting = new PostgresqlPool(settings, settings.admin, readSecret)
+    this.#revoking = settings.revoker ? new PostgresqlPool(settings, settings.revoker, readSecret) : this.#minting
+  }
+
+  async mint(account: Account<PostgresqlScope>, secret: Secret, signal: AbortSignal): Promise<Credential> {
+    const { accountConnectionLimit: connectionLimit } = this.#settings
+    await mintAccount({ pool: this.#minting, account, secret, connectionLimit, now: this.#now }, signal)
+    return this.describe(account, secret)
+  }
+
+  describe(account: Account<PostgresqlScope>, secret: Secret): Credential {
+    const { host, port, database, tls } = this.#settings
+    const uri = connectionUri(this.#settings, account.name, secret)
+    const fields = { username: account.name, password: secret, host, port, database, uri }
+    return {
+      secret,
+      fields: tls.ca === undefined ? fields : { ...fields, caCertificate: tls.ca },
+      reference: { account: account.name },
+      expiresAt: account.expiresAt,
+    }
+  }
+
+  /** Before `mintUntil` a minter that is still at work may yet make the account: the caller looks again after it. */
+  async revoke(account: Account<PostgresqlScope>, signal: AbortSignal): Promise<RevocationEvidence> {
+    try {
+      const sessionsEnded = await this.#revoking.use(client => revokeAccount(client, account.name, signal), signal)
+      return { sessionsEnded, absent: true, at: new Date(this.#now()).toISOString() }
+    } catch (error) {
+      throw failureOfQuery(error)
+    }
+  }
+
+  async *accounts(prefix: string, signal: AbortSignal): AsyncGenerator<MintedAccount> {
+    const query = 'SELECT rolname AS name FROM pg_roles WHERE starts_with(rolname::text, $1) ORDER BY rolname'
+    try {
+      const { rows } = await this.#revoking.use(client => client.query<MintedAccount>(query, [prefix]), signal)
+      yield* rows
+    } catch (error) {
+      throw failureOfQuery(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#minting.close(), this.#revoking.close()])
+  }
+}
+
+function connectionUri({ host, port, database }: PostgresqlSettings, user: string, password: Secret): Secret {
+  const login = `${encodeURIComponent(user)}:${encodeURIComponent(password.reveal())}`
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  // node-postgres decodes a path as `decodeURI` does, so what may stand in a path unescaped has to.
+  const path = encodeURI(database).replace(/[?#]/g, encodeURIComponent)
+  return new Secret(`postgresql://${login}@${authority}/${path}?sslmode=verify-full`)
+}

@@ -1,0 +1,48 @@
+import { LRUCache } from 'lru-cache'
+import type { FindProvider, Issuing, OpenProvider } from '../targets/target.ts'
+import type { CredentialProvider } from './credential-provider.ts'
+import { keyVaultSecret } from './key-vault-secret.ts'
+import { postgresql } from './postgresql.ts'
+import type { ReadSecret } from './secret-reference.ts'
+
+/** Every credential provider: one line each. */
+export function credentialProviders(dependencies: { readSecret: ReadSecret; now: () => number }): FindProvider {
+  const providers: readonly CredentialProvider<unknown, unknown>[] = [
+    keyVaultSecret(dependencies.readSecret),
+    postgresql(dependencies),
+  ]
+  const byKind = new Map(providers.map(provider => [provider.kind, provider]))
+  return kind => byKind.get(kind)
+}
+
+/** Opens providers, once for the same settings, so that targets share a pool only where all of it is the same. */
+export function providerOpener(onError: (error: unknown) => void): { open: OpenProvider; close: () => Promise<void> } {
+  const opened = new LRUCache<string, Issuing>({
+    max: 1_000,
+    dispose: (issuing, _key, why) => why === 'evict' && void closed(issuing).catch(onError),
+  })
+
+  return {
+    open(provider, settings) {
+      const key = JSON.stringify([provider.kind, settings])
+      let issuing = opened.get(key)
+      if (!issuing) {
+        issuing =
+          provider.issues === 'existing'
+            ? { kind: 'existing', source: provider.open(settings) }
+            : { kind: 'minted', minter: provider.open(settings) }
+        opened.set(key, issuing)
+      }
+      return issuing
+    },
+    async close() {
+      const all = [...opened.values()]
+      opened.clear()
+      await Promise.all(all.map(closed))
+    },
+  }
+}
+
+async function closed(issuing: Issuing): Promise<void> {
+  if (issuing.kind === 'minted') await issuing.minter.close()
+}
