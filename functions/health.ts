@@ -1,0 +1,19 @@
+import { app, type HttpResponseInit } from '@azure/functions'
+import type { ExchangeGateway } from '../shared/gateway.ts'
+import { jsonAnswer } from './answer.ts'
+
+/** `GET /health/live`: the process answers. `GET /health/ready`: it could decide a request now. Neither says more. */
+export function registerHealth(exchange: ExchangeGateway | undefined): void {
+  const options = { methods: ['GET' as const], authLevel: 'anonymous' as const }
+  app.http('live', { ...options, route: 'health/live', handler: async () => jsonAnswer(200, { status: 'live' }) })
+  app.http('ready', { ...options, route: 'health/ready', handler: () => readiness(exchange) })
+}
+
+async function readiness(exchange: ExchangeGateway | undefined): Promise<HttpResponseInit> {
+  try {
+    await exchange?.ready()
+    return jsonAnswer(200, { status: 'ready' })
+  } catch {
+    return jsonAnswer(503, { status: 'not ready' }, { 'retry-after': '2' })
+  }
+}

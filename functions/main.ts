@@ -1,0 +1,22 @@
+import { app } from '@azure/functions'
+import { openGateway } from '../shared/gateway.ts'
+import { readSettings } from '../shared/settings.ts'
+import { registerHealth } from './health.ts'
+import { registerRules } from './manage/rules.ts'
+import { registerMetadata } from './metadata.ts'
+import { registerRevokeExpired } from './timers/revoke-expired.ts'
+import { registerToken } from './token.ts'
+
+// The entry of the app: the one file that does something by being imported. Settings that are not complete end it.
+const gateway = openGateway(readSettings())
+const { settings, exchange, manage, timers } = gateway
+
+app.setup({ enableHttpStream: false })
+registerHealth(exchange)
+if (exchange) {
+  registerToken(exchange)
+  registerMetadata(settings.issuer)
+}
+if (manage) registerRules(manage)
+if (timers) registerRevokeExpired(timers)
+app.hook.appTerminate(() => gateway.close())

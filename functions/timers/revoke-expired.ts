@@ -1,0 +1,16 @@
+import { app } from '@azure/functions'
+import type { TimersGateway } from '../../shared/gateway.ts'
+
+/** One run ends before the next begins. */
+const budget = 50_000
+
+/** Each minute: ends the leases that are due. A run that fails is a line in the log, and the next run tries again. */
+export function registerRevokeExpired(timers: TimersGateway): void {
+  app.timer('revoke-expired', {
+    schedule: '0 * * * * *',
+    handler: async (_timer, context) => {
+      const run = await timers.revokeDue(AbortSignal.timeout(budget))
+      if (run.revoked + run.failed > 0) context.log(JSON.stringify({ level: 'info', timer: 'revoke-expired', ...run }))
+    },
+  })
+}

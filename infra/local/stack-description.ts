@@ -1,0 +1,28 @@
+import { database } from './containers.ts'
+import type { Host } from './host/spawn.ts'
+import type { Surroundings } from './stack.ts'
+import { audience, operator } from './world.ts'
+
+/** What `stack.json` says, for whoever drives a running stack. */
+export type StackDescription = ReturnType<typeof describeStack>
+
+export function describeStack(surroundings: Surroundings, gateway: Host) {
+  const { authority, tenant, cosmos, vault, cluster, postgresql, operatorSecret } = surroundings
+  const { id, issuerUrl, jwksUri, tokenRequest } = cluster
+  return {
+    gateway: gateway.url,
+    clusters: [{ id, issuerUrl, jwksUri, tokenRequest }],
+    tenant: {
+      tokenEndpoint: tenant.tokenEndpointHttp ?? tenant.tokenEndpoint,
+      adminClientId: operator.clientId,
+      adminSecret: operatorSecret,
+      adminScope: `${audience}/.default`,
+    },
+    cosmos: { endpoint: cosmos.url, database },
+    vaults: { corp: vault.url },
+    postgresql: { host: postgresql.host, port: postgresql.port, database: 'orders' },
+    ca: authority.path,
+    audience,
+    demo: { namespace: 'payments', serviceAccount: 'api', target: 'orders-db', deniedTarget: 'mainframe-ftp' },
+  }
+}

@@ -1,0 +1,70 @@
+import type { ErrorCode, Reason } from '../errors.ts'
+import type { Lease } from '../leases/lease.ts'
+import type { GrantedAccess, RuleReference, RuleTrace } from '../rules/decision.ts'
+import type { Facts } from '../rules/facts.ts'
+import type { Workload } from '../workload/workload.ts'
+
+/** What one exchange of a verified workload came to. No token and no secret is in it. */
+export interface ExchangeEntry {
+  readonly kind: 'exchange'
+  /** The id that the caller was given. */
+  readonly decision: string
+  /** `allowed` means permitted, and stands before every credential that leaves. */
+  readonly outcome: 'allowed' | 'denied' | 'failed'
+  readonly code?: ErrorCode
+  readonly reason?: Reason
+  /** A `failed` record after an `allowed` one names it. */
+  readonly follows?: RecordPosition
+  /** What was asked for, as it came: bounded text. */
+  readonly asked: { readonly target: string; readonly scopes: readonly string[] }
+  readonly workload: Workload
+  readonly facts?: Omit<Facts, 'workload'>
+  readonly rules: readonly RuleReference[]
+  readonly trace: readonly RuleTrace[]
+  readonly grant?: GrantedAccess
+  /** Names the credential: a lease and its account, a secret's version. */
+  readonly credential?: Readonly<Record<string, string>>
+  readonly detail?: Readonly<Record<string, string | number | boolean>>
+  readonly durationMs: number
+}
+
+/** A lease that was ended, with what was seen. */
+export interface RevocationEntry {
+  readonly kind: 'revocation'
+  readonly decision: string
+  readonly outcome: 'requested' | 'revoked'
+  readonly lease: Pick<Lease, 'id'> & Partial<Omit<Lease, 'settings' | 'salt'>> & { readonly reservedBy?: string }
+  readonly workload?: Workload
+}
+
+/** A change that an operator made: the intent before it, the outcome after it. */
+export interface AdminEntry {
+  readonly kind: 'admin'
+  readonly decision: string
+  readonly outcome: 'intended' | 'done' | 'failed'
+  readonly follows?: RecordPosition
+  readonly operator: Workload
+  readonly action: 'put-rule' | 'remove-rule'
+  readonly document: { readonly container: string; readonly id: string; readonly target: string }
+  /** The versions that were replaced and written. */
+  readonly before?: string
+  readonly after?: string
+  readonly content?: unknown
+}
+
+export type DecisionEntry = ExchangeEntry | RevocationEntry | AdminEntry
+
+/** Where a record stands in the log. */
+export interface RecordPosition {
+  readonly stream: string
+  readonly id: string
+}
+
+/** Where entries go. */
+export interface DecisionLog {
+  /**
+   * Returns when the entry is durable. Throws 503 `record_unavailable`, or `record_too_large`: then nothing may be
+   * released. No record, no credential.
+   */
+  write(entry: DecisionEntry): Promise<RecordPosition>
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+
+/** An id that an operator gives to a document: it stands in URLs, logs and rules. */
+export const documentId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected lower-case letters, digits and dashes, 63 at most')
+
+/** Labels of issuers and targets, among them `environment`. */
+export const labels = z
+  .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/), z.string().max(128))
+  .refine(record => Object.keys(record).length <= 16, 'expected 16 labels at most')
+
+/** A document as it is stored: its content, and the ETag that Cosmos DB gave to this version of it. */
+export interface Stored<Content> {
+  readonly content: Content
+  readonly version: string
+}
+
+/** What replaces a document that was removed, so that the change feed can tell. Its TTL is far beyond the hard limit. */
+export const tombstone = z.object({ id: z.string(), deleted: z.literal(true) })
+
+/** Takes off what Cosmos DB adds (`_etag`, `_ts` and so on), so that the rest can be parsed strictly. */
+export function withoutSystemProperties(document: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(document).filter(([name]) => !name.startsWith('_')))
+}
+
+/** The problems of a document in words an operator can act on: path, what was expected. */
+export function describeProblems(error: z.ZodError): readonly string[] {
+  return error.issues.map(issue => `${z.core.toDotPath(issue.path) || 'document'}: ${issue.message}`)
+}

@@ -1,0 +1,201 @@
+import { type Container, CosmosClient } from '@azure/cosmos'
+import { ManagedIdentityCredential } from '@azure/identity'
+import { SecretClient } from '@azure/keyvault-secrets'
+import { followContainer } from './cosmos-follower.ts'
+import { keyVaultReader } from './credentials/key-vault-reader.ts'
+import { credentialProviders, providerOpener } from './credentials/registry.ts'
+import type { ReadSecret } from './credentials/secret-reference.ts'
+import { cosmosDecisionLog } from './decisions/cosmos-decision-log.ts'
+import type { DecisionLog } from './decisions/record.ts'
+import { describeCause } from './errors.ts'
+import type { ExchangeSteps } from './exchange.ts'
+import { cosmosLeases } from './leases/cosmos-leases.ts'
+import { openLeases } from './leases/hold-lease.ts'
+import type { Lease } from './leases/lease.ts'
+import { type RevocationRun, revokeDue } from './leases/revoke-due.ts'
+import { cosmosRuleEditor, type RuleEditor } from './rules/cosmos-rule-editor.ts'
+import { cosmosRules } from './rules/cosmos-rules.ts'
+import { isLoopback, type Role, type Settings } from './settings.ts'
+import { cosmosTargets } from './targets/cosmos-targets.ts'
+import type { FindProvider, OpenProvider } from './targets/target.ts'
+import { cosmosIssuers } from './workload/cosmos-issuers.ts'
+import { fetchJson } from './workload/https-json.ts'
+import { type IssuerKeys, issuerKeys } from './workload/issuer-keys.ts'
+import { operatorIssuers } from './workload/operator-issuers.ts'
+import { tokenVerifier, type VerifyToken } from './workload/verify-token.ts'
+
+/** What pods use. */
+export interface ExchangeGateway {
+  readonly steps: ExchangeSteps
+  /** Throws 503 where nothing could be decided now. */
+  ready(): Promise<void>
+}
+
+/** What operators use. */
+export interface ManageGateway {
+  readonly verifyOperator: VerifyToken
+  readonly rules: RuleEditor
+}
+
+/** What the timers run. */
+export interface TimersGateway {
+  revokeDue(signal: AbortSignal): Promise<RevocationRun>
+}
+
+/** A wired gateway: the parts of the roles that this app has. */
+export interface Gateway {
+  readonly settings: Settings
+  readonly exchange?: ExchangeGateway
+  readonly manage?: ManageGateway
+  readonly timers?: TimersGateway
+  /** Ends background work and connections. */
+  close(): Promise<void>
+}
+
+/** What all roles share in one process: clocks, keys, and where to say what went wrong. */
+interface Surroundings {
+  readonly settings: Settings
+  readonly now: () => number
+  readonly monotonic: () => number
+  readonly keys: IssuerKeys
+  readonly print: (line: string) => void
+  readonly onClose: (end: () => void | Promise<void>) => void
+}
+
+/** Wires the gateway from its settings. Constructs clients, connects to nothing until it must. */
+export function openGateway(settings: Settings): Gateway {
+  const monotonic = () => performance.now()
+  const ends: (() => void | Promise<void>)[] = []
+  const surroundings: Surroundings = {
+    settings,
+    now: Date.now,
+    monotonic,
+    keys: issuerKeys({ fetchJson, monotonic }),
+    print: line => console.log(line),
+    onClose: end => ends.push(end),
+  }
+  const has = (role: Role) => settings.roles.includes(role)
+  return {
+    settings,
+    ...(has('exchange') && { exchange: openExchange(surroundings) }),
+    ...(has('manage') && { manage: openManage(surroundings) }),
+    ...(has('timers') && { timers: openTimers(surroundings) }),
+    close: async () => void (await Promise.all(ends.map(end => end()))),
+  }
+}
+
+function openExchange(surroundings: Surroundings): ExchangeGateway {
+  const { settings, now, keys } = surroundings
+  const role = openRole('exchange', surroundings)
+  const follow = (id: string, from: 'beginning' | 'now') => (onChange: (document: Document) => void) =>
+    followed({ container: role.container(id), from, onChange }, surroundings)
+  const issuers = cosmosIssuers(role.container('issuers'), follow('issuers', 'beginning'))
+  const { findProvider, open, readSecret } = openProviders(role.readSecret, surroundings)
+  const targets = cosmosTargets({
+    container: role.container('targets'),
+    follow: follow('targets', 'now'),
+    findProvider,
+    open,
+  })
+  const rules = cosmosRules(role.container('rules'), follow('rules', 'now'))
+  const leases = openLeases({
+    store: cosmosLeases(role.container('leases')),
+    deployment: settings.deployment,
+    derivationKey: version => readSecret(settings.derivationKey, version),
+    now,
+  })
+  const verify = tokenVerifier({ issuers, keys, now })
+  const steps = { verify, targets, rules, leases, decisions: role.decisions, now }
+  return { steps, ready: () => issuers.ready() }
+}
+
+function openManage(surroundings: Surroundings): ManageGateway {
+  const { settings, now, keys } = surroundings
+  const { container, decisions } = openRole('manage', surroundings)
+  return {
+    verifyOperator: tokenVerifier({ issuers: operatorIssuers(settings.operators), keys, now }),
+    rules: cosmosRuleEditor({ rules: container('rules'), targets: container('targets'), decisions }),
+  }
+}
+
+function openTimers(surroundings: Surroundings): TimersGateway {
+  const { now } = surroundings
+  const { container, decisions, readSecret } = openRole('timers', surroundings)
+  const { findProvider, open } = openProviders(readSecret, surroundings)
+  const store = cosmosLeases(container('leases'))
+  const minterOf = (lease: Lease) => {
+    const provider = findProvider(lease.provider)
+    const issuing = provider && open(provider, provider.settings.parse(lease.settings))
+    if (issuing?.kind !== 'minted') throw new Error(`no minter is called ${lease.provider}`)
+    return issuing.minter
+  }
+  return { revokeDue: signal => revokeDue({ store, decisions, minterOf, now, signal }) }
+}
+
+type Document = Readonly<Record<string, unknown>>
+
+interface RoleParts {
+  readonly container: (id: string) => Container
+  readonly decisions: DecisionLog
+  readonly readSecret: ReadSecret
+}
+
+/** The clients of one role, under its own identity. */
+function openRole(role: Role, { settings, now, monotonic, print, onClose }: Surroundings): RoleParts {
+  const clientId = settings.identities[role]
+  const credential =
+    clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId })
+  const cosmos = new CosmosClient({
+    endpoint: settings.cosmos.endpoint,
+    aadCredentials: credential,
+    // The SDK's own patience (60 s, nine retries) is far beyond an exchange's.
+    connectionPolicy: {
+      requestTimeout: 2_500,
+      retryOptions: { maxRetryAttemptCount: 2, fixedRetryIntervalInMilliseconds: 0, maxWaitTimeInSeconds: 2 },
+    },
+  })
+  onClose(() => cosmos.dispose())
+  const container = (id: string) => cosmos.database(settings.cosmos.database).container(id)
+  const vaults = new Map(
+    [...settings.vaults].map(([alias, url]) => [
+      alias,
+      new SecretClient(url.href, credential, {
+        retryOptions: { maxRetries: 0 },
+        // A stand-in on this machine has no name under vault.azure.net. Settings allow no other host but Key Vault's.
+        disableChallengeResourceVerification: isLoopback(url),
+      }),
+    ]),
+  )
+  return {
+    container,
+    decisions: cosmosDecisionLog({ container: container('decisions'), deployment: settings.deployment, now, print }),
+    readSecret: keyVaultReader({ vaults, now, monotonic }),
+  }
+}
+
+function openProviders(
+  readSecret: ReadSecret,
+  { now, print, onClose }: Surroundings,
+): { findProvider: FindProvider; open: OpenProvider; readSecret: ReadSecret } {
+  const opener = providerOpener(error => print(errorLine('close', error)))
+  onClose(opener.close)
+  return { findProvider: credentialProviders({ readSecret, now }), open: opener.open, readSecret }
+}
+
+function followed(
+  following: Pick<Parameters<typeof followContainer>[0], 'container' | 'from' | 'onChange'>,
+  { settings, monotonic, print, onClose }: Surroundings,
+) {
+  const follower = followContainer({
+    ...following,
+    interval: settings.refreshInterval,
+    monotonic,
+    onError: error => print(errorLine('refresh', error)),
+  })
+  onClose(follower.stop)
+  return follower
+}
+
+function errorLine(during: string, error: unknown): string {
+  return JSON.stringify({ level: 'error', during, ...describeCause(error) })
+}

@@ -1,0 +1,138 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
+import { hardLimit } from '../cosmos-follower.ts'
+import type { Account } from '../credentials/credential-provider.ts'
+import type { Secret } from '../credentials/secret.ts'
+import type { SecretVersion } from '../credentials/secret-reference.ts'
+import { ExchangeError, NotMinted, unavailable } from '../errors.ts'
+import type { Workload } from '../workload/workload.ts'
+import { type LeaseStore, parseLeaseId } from './cosmos-leases.ts'
+import { deriveSecret } from './derive-secret.ts'
+import type { StoredLease } from './lease.ts'
+import { accountOf, ending, isHeldBy, type LeaseRequest, minting, newLease, situationOf } from './lease-states.ts'
+import { type Slot, type SlotIdentity, slotAt } from './slot.ts'
+
+/** A lease that this exchange may release, once the record is written. */
+export interface HeldLease {
+  readonly stored: StoredLease
+  readonly secret: Secret
+  /** The account behind it, in its provider's terms. */
+  readonly account: Account<unknown>
+  /** Epoch milliseconds: when it ends, and from when on asking again gives a new account. */
+  readonly expiresAt: number
+  readonly refreshAt: number
+  /** This instance reserved it, and it alone may make the account. Otherwise the account is there already. */
+  readonly mustMint: boolean
+}
+
+/** The leases of one deployment. */
+export interface Leases {
+  /**
+   * Finds the live lease for this request, or reserves one. Throws 503 `lease_pending` while another instance is
+   * making it, 429 `lease_generations` where too many were made in this window.
+   */
+  hold(request: Omit<SlotIdentity, 'deployment'>, decision: string): Promise<HeldLease>
+  /** The account was made: the lease may be released. Throws `lease_lost` where another took over meanwhile. */
+  activate(held: HeldLease): Promise<void>
+  /** Minting failed so. Never throws: what cannot be written now lapses anyway. */
+  abandon(held: HeldLease, error: unknown): Promise<void>
+  /** A workload gives its own lease back. False where there is no such lease of that workload alone. */
+  release(id: string, workload: Workload): Promise<boolean>
+}
+
+export interface LeasesOptions {
+  readonly store: LeaseStore
+  readonly deployment: string
+  /** The derivation key: its newest version, or the one that a lease names. */
+  readonly derivationKey: (version?: string) => Promise<SecretVersion>
+  /** Wall clock, epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** How often and how long a request waits for an account that another is making: about three seconds. */
+const waits = [50, 100, 150, 200, 300, 400, 500, 600, 700]
+const maxGenerations = 8
+/** Accounts live at 10,000 slots are remembered for as long as what was read may decide. */
+const rememberedLeases = 10_000
+
+/**
+ * One minter per account: whoever creates the lease makes the account, everybody else describes it. A reserved lease
+ * past its time is given up, and the next generation, another account, takes its place.
+ */
+export function openLeases({ store, deployment, derivationKey, now }: LeasesOptions): Leases {
+  const live = new LRUCache<string, StoredLease>({ max: rememberedLeases, ttl: hardLimit })
+
+  async function heldIn(slot: Slot, stored: StoredLease, mustMint: boolean): Promise<HeldLease> {
+    const { target, id, salt, keyVersion } = stored.lease
+    const { secret: key } = await derivationKey(keyVersion)
+    const secret = deriveSecret({ key, target, lease: id, salt })
+    const account = accountOf(stored.lease)
+    const { expiresAt } = account
+    return { stored, secret, account, mustMint, expiresAt, refreshAt: Math.min(slot.windowEnd, expiresAt) }
+  }
+
+  async function reserve(request: LeaseRequest, slot: Slot, generation: number): Promise<StoredLease | undefined> {
+    const { version: keyVersion } = await derivationKey()
+    return store.create(newLease({ request, slot, generation, keyVersion, deployment, now: now() }))
+  }
+
+  /** Undefined where this generation is over and the next is to be tried. */
+  async function atGeneration(request: LeaseRequest, slot: Slot, generation: number): Promise<HeldLease | undefined> {
+    for (const wait of [0, ...waits]) {
+      if (wait > 0) await pause(wait)
+      const found = await store.read(slot.id, generation)
+      const reserved = found ? await retake(found) : await reserve(request, slot, generation)
+      if (reserved) return heldIn(slot, reserved, true)
+      if (!found) continue
+      const situation = situationOf(found.lease, now())
+      if (situation === 'live') {
+        live.set(slot.id, found)
+        return heldIn(slot, found, false)
+      }
+      if (situation === 'lapsed') await store.replace(ending(found.lease, 'lapsed', now()), found.etag)
+      if (situation === 'lapsed' || situation === 'ended') return undefined
+    }
+    throw unavailable('lease_pending', { retryAfter: 1 })
+  }
+
+  async function retake({ lease, etag }: StoredLease): Promise<StoredLease | undefined> {
+    return situationOf(lease, now()) === 'vacant' ? store.replace(minting(lease, now()), etag) : undefined
+  }
+
+  return {
+    async hold(identity, decision) {
+      const request = { ...identity, deployment, decision }
+      const slot = slotAt(request, now())
+      const known = live.get(slot.id)
+      if (known && known.lease.expiresAt > new Date(now()).toISOString()) return heldIn(slot, known, false)
+      for (let generation = 0; generation < maxGenerations; generation++) {
+        const held = await atGeneration(request, slot, generation)
+        if (held) return held
+      }
+      const retryAfter = Math.max(1, Math.ceil((slot.windowEnd - now()) / 1000))
+      throw new ExchangeError('slow_down', 'lease_generations', { retryAfter })
+    },
+
+    async activate({ stored: { lease, etag } }) {
+      const active = await store.replace({ ...lease, state: 'active', dueAt: lease.expiresAt }, etag)
+      if (!active) throw unavailable('lease_lost', { retryAfter: 1 })
+      live.set(lease.slot, active)
+    },
+
+    async abandon({ stored: { lease, etag } }, error) {
+      const given =
+        error instanceof NotMinted
+          ? { ...lease, vacant: true, dueAt: lease.expiresAt }
+          : { ...ending(lease, 'failed', now()), dueAt: lease.mintUntil }
+      await store.replace(given, etag).catch(() => undefined)
+    },
+
+    async release(id, workload) {
+      const place = parseLeaseId(id)
+      const found = place && (await store.read(place.slot, place.generation))
+      if (!found || !isHeldBy(found.lease, workload)) return false
+      live.delete(found.lease.slot)
+      return (await store.replace(ending(found.lease, 'released', now()), found.etag)) !== undefined
+    },
+  }
+}

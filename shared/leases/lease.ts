@@ -1,0 +1,58 @@
+import { z } from 'zod'
+
+const instant = z.iso.datetime()
+
+/**
+ * A minted credential that must be taken back. The document is the truth: it holds all that ending it needs, whatever
+ * has become of its target and its rules since. It holds no secret.
+ */
+export const leaseDocument = z.object({
+  schema: z.literal(1),
+  id: z.string(),
+  slot: z.string(),
+  generation: z.int().min(0),
+  /** `reserved`: one instance is making the account; `active`: it was released; `revoking`: due; `revoked`: gone. */
+  state: z.enum(['reserved', 'active', 'revoking', 'revoked']),
+  deployment: z.string(),
+  target: z.string(),
+  provider: z.string(),
+  settings: z.unknown(),
+  /** The granted scopes and, in the same order, what each means to the provider. */
+  scopes: z.array(z.string()),
+  meanings: z.array(z.unknown()),
+  account: z.string(),
+  salt: z.string(),
+  keyVersion: z.string(),
+  workload: z.object({
+    issuer: z.string(),
+    subject: z.string(),
+    serviceAccountUid: z.string().optional(),
+    podUid: z.string().optional(),
+  }),
+  share: z.enum(['pod', 'workload']),
+  rules: z.array(z.object({ id: z.string(), target: z.string(), version: z.string() })),
+  /** The decision that reserved it. */
+  decision: z.string(),
+  createdAt: instant,
+  /** After this nobody may make the account any more. */
+  mintUntil: instant,
+  expiresAt: instant,
+  /** When the timer must look at it: it ends a lease that is still there then. */
+  dueAt: instant,
+  /** The minter is certain that nothing was made: the next exchange may try under the same generation. */
+  vacant: z.boolean().default(false),
+  /** Why it is ending. */
+  cause: z.enum(['expired', 'lapsed', 'failed', 'released']).optional(),
+  attempts: z.int().default(0),
+  lastError: z.string().optional(),
+  evidence: z.object({ sessionsEnded: z.number(), absent: z.literal(true), at: instant }).optional(),
+  /** Seconds of retention once revoked: Cosmos DB's TTL never revokes. */
+  ttl: z.int().optional(),
+})
+export type Lease = z.output<typeof leaseDocument>
+
+/** A lease at the version that was read or written last. */
+export interface StoredLease {
+  readonly lease: Lease
+  readonly etag: string
+}

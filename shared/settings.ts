@@ -1,0 +1,144 @@
+import { z } from 'zod'
+import { type SecretReference, secretReference } from './credentials/secret-reference.ts'
+import { duration } from './duration.ts'
+
+/** Which functions an app registers. `all` is for one machine; in Azure each role is an app with its own identity. */
+export type Role = 'exchange' | 'manage' | 'timers'
+
+/** Everything that differs from one deployment to another. */
+export interface Settings {
+  readonly roles: readonly Role[]
+  /** The gateway's own URL, as callers know it. Never taken from a request. */
+  readonly issuer: string
+  /** Marks this deployment's accounts on targets. */
+  readonly deployment: string
+  readonly cosmos: { readonly endpoint: string; readonly database: string }
+  /** Vault URLs by alias: the only vaults that a document can name. */
+  readonly vaults: ReadonlyMap<string, URL>
+  readonly derivationKey: SecretReference
+  /** Whose tokens open `/manage`: an Entra tenant's v2.0 issuer and this gateway's audience there. */
+  readonly operators: { readonly issuerUrl: string; readonly audience: string; readonly network: 'public' | 'private' }
+  /** Client ids of user-assigned identities; a role without one uses the app's own. */
+  readonly identities: Readonly<Record<Role, string | undefined>>
+  /** Milliseconds between polls of the change feeds. */
+  readonly refreshInterval: number
+}
+
+/** Settings are missing or wrong. The message lists every problem, a line each, and no value. */
+export class SettingsError extends Error {
+  constructor(problems: readonly string[]) {
+    super(`The settings are not complete:\n${problems.map(problem => `  ${problem}`).join('\n')}`)
+    this.name = 'SettingsError'
+  }
+}
+
+const keyVaultHost = /^[a-z0-9-]{3,24}\.(vault\.azure\.net|vault\.azure\.cn|vault\.usgovcloudapi\.net)$/
+
+const httpsUrl = z.string().refine(text => URL.parse(text)?.protocol === 'https:', 'expected an https URL')
+
+/** Plain http only for a gateway on loopback: RFC 8414 wants https. */
+const ownUrl = z.string().refine(text => {
+  const url = URL.parse(text)
+  const plain = url?.protocol === 'http:' && isLoopback(url)
+  return (
+    url !== null && (url.protocol === 'https:' || plain) && url.search === '' && url.hash === '' && !text.endsWith('/')
+  )
+}, 'expected the https URL of this gateway, without query, fragment or trailing slash')
+
+const vaultUrl = z.string().transform((text, context) => {
+  const url = URL.parse(text)
+  if (url?.protocol === 'https:' && (keyVaultHost.test(url.hostname) || isLoopback(url))) return url
+  context.issues.push({ code: 'custom', message: 'expected https URLs of Key Vaults', input: text })
+  return z.NEVER
+})
+
+const vaults = json(z.record(secretReference.shape.vault, vaultUrl)).transform(
+  record => new Map(Object.entries(record)),
+)
+
+const referenceText = z.string().transform((text, context) => {
+  const [vault, secret, more] = text.split('/')
+  const parsed = secretReference.safeParse({ vault, secret })
+  if (parsed.success && more === undefined) return parsed.data
+  context.issues.push({ code: 'custom', message: 'expected "vault alias/secret name"', input: text })
+  return z.NEVER
+})
+
+const clientId = z.guid('expected the client id of a managed identity').optional()
+
+/** Every variable that this gateway reads. One that begins with `CAUSEWAY_` and is not here is a mistake. */
+const variables = z.object({
+  CAUSEWAY_ROLE: z.enum(['exchange', 'manage', 'timers', 'all']),
+  CAUSEWAY_ISSUER: ownUrl,
+  CAUSEWAY_DEPLOYMENT: z.string().regex(/^[a-z][a-z0-9]{0,11}$/, 'expected 1 to 12 lower-case letters and digits'),
+  CAUSEWAY_COSMOS_ENDPOINT: httpsUrl,
+  CAUSEWAY_COSMOS_DATABASE: z.string().min(1),
+  CAUSEWAY_VAULTS: vaults,
+  CAUSEWAY_DERIVATION_KEY: referenceText,
+  CAUSEWAY_OPERATORS_ISSUER: httpsUrl,
+  CAUSEWAY_OPERATORS_AUDIENCE: z.string().min(1),
+  CAUSEWAY_OPERATORS_NETWORK: z.enum(['public', 'private']).default('public'),
+  CAUSEWAY_IDENTITY_EXCHANGE: clientId,
+  CAUSEWAY_IDENTITY_MANAGE: clientId,
+  CAUSEWAY_IDENTITY_TIMERS: clientId,
+  CAUSEWAY_REFRESH_INTERVAL: duration({ min: 'PT0.1S', max: 'PT10S' }).prefault('PT3S'),
+})
+
+/** Reads the settings from environment variables. Throws {@link SettingsError} that lists every problem at once. */
+export function readSettings(environment: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const given = Object.keys(environment).filter(name => name.startsWith('CAUSEWAY_'))
+  const unknown = given.filter(name => !Object.hasOwn(variables.shape, name)).map(name => `${name}: no such setting`)
+  const parsed = variables.safeParse(environment)
+  if (!parsed.success) throw new SettingsError([...parsed.error.issues.map(problemOf), ...unknown])
+  const read = parsed.data
+  const absent = read.CAUSEWAY_VAULTS.has(read.CAUSEWAY_DERIVATION_KEY.vault)
+    ? []
+    : ['CAUSEWAY_DERIVATION_KEY: expected a vault that CAUSEWAY_VAULTS names']
+  if (unknown.length + absent.length > 0) throw new SettingsError([...unknown, ...absent])
+  return settingsOf(read)
+}
+
+function settingsOf(read: z.output<typeof variables>): Settings {
+  return {
+    roles: read.CAUSEWAY_ROLE === 'all' ? ['exchange', 'manage', 'timers'] : [read.CAUSEWAY_ROLE],
+    issuer: read.CAUSEWAY_ISSUER,
+    deployment: read.CAUSEWAY_DEPLOYMENT,
+    cosmos: { endpoint: read.CAUSEWAY_COSMOS_ENDPOINT, database: read.CAUSEWAY_COSMOS_DATABASE },
+    vaults: read.CAUSEWAY_VAULTS,
+    derivationKey: read.CAUSEWAY_DERIVATION_KEY,
+    operators: {
+      issuerUrl: read.CAUSEWAY_OPERATORS_ISSUER,
+      audience: read.CAUSEWAY_OPERATORS_AUDIENCE,
+      network: read.CAUSEWAY_OPERATORS_NETWORK,
+    },
+    identities: {
+      exchange: read.CAUSEWAY_IDENTITY_EXCHANGE,
+      manage: read.CAUSEWAY_IDENTITY_MANAGE,
+      timers: read.CAUSEWAY_IDENTITY_TIMERS,
+    },
+    refreshInterval: read.CAUSEWAY_REFRESH_INTERVAL,
+  }
+}
+
+/** Whether a URL is on this machine: there, and only there, stand-ins for Azure are allowed. */
+export function isLoopback(url: URL): boolean {
+  return ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+}
+
+function json<T extends z.ZodType>(schema: T) {
+  return z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown
+      } catch {
+        context.issues.push({ code: 'custom', message: 'expected JSON', input: text })
+        return z.NEVER
+      }
+    })
+    .pipe(schema)
+}
+
+function problemOf(issue: z.core.$ZodIssue): string {
+  return `${issue.path.map(String).join('.')}: ${issue.message.replace(/, received undefined$/, ' (it is not set)')}`
+}

@@ -1,0 +1,70 @@
+import { z } from 'zod'
+import type { CredentialProvider, Minter, Source } from '../credentials/credential-provider.ts'
+import { describeProblems, documentId, labels } from '../document.ts'
+import { duration } from '../duration.ts'
+
+/** A scope's name as OAuth allows it (RFC 6749 section 3.3), bounded. */
+export const scopeName = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,64}$/, 'expected an OAuth scope token')
+
+const ttl = duration({ min: 'PT1M', max: 'PT24H' })
+
+/** What every target document says, whatever its provider. Secrets never appear in it. */
+export const targetDocument = z.strictObject({
+  schema: z.literal(1),
+  id: documentId,
+  /** What a caller may name as `resource` (RFC 8707) in place of the id. */
+  uri: z.url().max(512).optional(),
+  labels: labels.default({}),
+  provider: z.string().max(64),
+  settings: z.record(z.string(), z.unknown()),
+  scopes: z
+    .record(scopeName, z.unknown())
+    .refine(scopes => Object.keys(scopes).length >= 1 && Object.keys(scopes).length <= 32, 'expected 1 to 32 scopes'),
+  defaultScopes: z.array(scopeName).default([]),
+  defaultTtl: ttl.prefault('PT15M'),
+  maxTtl: ttl.prefault('PT1H'),
+  /** `Bearer` is for clients that cannot read `N_A`. */
+  tokenType: z.enum(['N_A', 'Bearer']).default('N_A'),
+  enabled: z.boolean().default(true),
+})
+
+/** A target, checked by its provider too. Durations are milliseconds. */
+export type Target = Omit<z.output<typeof targetDocument>, 'settings' | 'scopes'> & {
+  /** What each scope means to the provider. */
+  readonly scopes: Readonly<Record<string, unknown>>
+  readonly settings: unknown
+  readonly issuing: Issuing
+  /** `issued_token_type` of its credentials. */
+  readonly issuedTokenType: string
+}
+
+/** How credentials of a target come about: they exist already, or each is made and has a lease. */
+export type Issuing =
+  | { readonly kind: 'existing'; readonly source: Source<unknown> }
+  | { readonly kind: 'minted'; readonly minter: Minter<unknown> }
+
+/** Finds the provider of that name, where there is one. */
+export type FindProvider = (kind: string) => CredentialProvider<unknown, unknown> | undefined
+
+/** Opens a provider on settings that it has checked; the same settings share one pool of connections. */
+export type OpenProvider = (provider: CredentialProvider<unknown, unknown>, settings: unknown) => Issuing
+
+/** A target, or what is wrong with its document, path by path. */
+export type ParsedTarget =
+  | { readonly target: Omit<Target, 'issuing'>; readonly provider: CredentialProvider<unknown, unknown> }
+  | { readonly problems: readonly string[] }
+
+/** Checks a target document whole: used alike when one is saved and when one is read. */
+export function parseTarget(document: unknown, findProvider: FindProvider): ParsedTarget {
+  const parsed = targetDocument.safeParse(document)
+  if (!parsed.success) return { problems: describeProblems(parsed.error) }
+  const provider = findProvider(parsed.data.provider)
+  if (!provider) return { problems: [`provider: no provider is called "${parsed.data.provider}"`] }
+  const checked = z
+    .object({ settings: provider.settings, scopes: z.record(z.string(), provider.scope) })
+    .safeParse(parsed.data)
+  if (!checked.success) return { problems: describeProblems(checked.error) }
+  const unknown = parsed.data.defaultScopes.filter(scope => !Object.hasOwn(parsed.data.scopes, scope))
+  if (unknown.length > 0) return { problems: [`defaultScopes: expected scopes of this target, found ${unknown}`] }
+  return { target: { ...parsed.data, ...checked.data, issuedTokenType: provider.tokenType }, provider }
+}

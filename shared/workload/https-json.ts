@@ -1,0 +1,93 @@
+import { lookup } from 'node:dns'
+import { request } from 'node:https'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+
+/** Fetches a JSON document. Throws where the answer is not 200, is too large, too slow, redirected or not JSON. */
+export type FetchJson = (url: URL, network: 'public' | 'private') => Promise<unknown>
+
+const timeout = 5_000
+const maxBytes = 100 * 1024
+
+/** Addresses that a public issuer never has: asking for one would turn the gateway on its own network (SSRF). */
+const privateAddresses = new BlockList()
+for (const [network, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['168.63.129.16', 32],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 3],
+] as const) {
+  privateAddresses.addSubnet(network, prefix, 'ipv4')
+}
+for (const [network, prefix] of [
+  ['::', 127],
+  ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['ff00::', 8],
+] as const) {
+  privateAddresses.addSubnet(network, prefix, 'ipv6')
+}
+
+/**
+ * The one way out for keys: https only, no redirects, 5 s and 100 KiB at most, and unless the issuer's document says
+ * `private`, only to public addresses, judged after resolution so that a name cannot hide one.
+ */
+export const fetchJson: FetchJson = async (url, network) => {
+  if (url.protocol !== 'https:') throw new Error('expected an https URL')
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (network === 'public' && isIP(host) !== 0) refusePrivate(host)
+  return JSON.parse(await get(url, network))
+}
+
+function get(url: URL, network: 'public' | 'private'): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(timeout),
+      ...(network === 'public' && { lookup: publicLookup }),
+    }
+    const sent = request(url, options, response => {
+      const chunks: Buffer[] = []
+      let size = 0
+      if (response.statusCode !== 200) sent.destroy(new Error(`status ${response.statusCode}`))
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > maxBytes) sent.destroy(new Error('the answer is over 100 KiB'))
+        else chunks.push(chunk)
+      })
+      response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+      response.on('error', reject)
+    })
+    sent.on('error', reject)
+    sent.end()
+  })
+}
+
+/** Node's own resolver, with private addresses refused before a connection is made. */
+const publicLookup: LookupFunction = (host, options, done) => {
+  lookup(host, { ...options, all: true }, (error, found) => {
+    const [first] = found ?? []
+    if (error || !first) return done(error ?? new Error('no address'), '', 0)
+    try {
+      for (const { address } of found) refusePrivate(address)
+    } catch (refusal) {
+      return done(refusal as Error, '', 0)
+    }
+    if (options.all) return done(null, found)
+    return done(null, first.address, first.family)
+  })
+}
+
+function refusePrivate(address: string): void {
+  if (privateAddresses.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')) {
+    throw new Error('a private address, and the issuer is not marked as private')
+  }
+}

@@ -1,0 +1,139 @@
+import { type CryptoKey, importJWK, type JWK } from 'jose'
+import { LRUCache } from 'lru-cache'
+import { z } from 'zod'
+import { unavailable } from '../errors.ts'
+import type { FetchJson } from './https-json.ts'
+import type { Issuer } from './issuer.ts'
+
+/** A public key and the one algorithm that it is used with (RFC 8725 section 3.1). */
+export interface IssuerKey {
+  readonly algorithm: string
+  readonly key: CryptoKey
+  /** The public numbers: a key that is published again unchanged stays the same object, and what it verified counts. */
+  readonly numbers: string
+}
+
+/** The keys of registered issuers. */
+export interface IssuerKeys {
+  /**
+   * The issuer's key of that id, or undefined where it has none. Throws `issuer_keys_unavailable` where the issuer
+   * cannot be asked and its last known keys are too old.
+   */
+  find(issuer: Issuer, keyId: string): Promise<IssuerKey | undefined>
+}
+
+interface KeySet {
+  readonly keys: ReadonlyMap<string, IssuerKey>
+  readonly fetchedAt: number
+}
+
+interface IssuerState {
+  set: KeySet | undefined
+  fetching: Promise<KeySet> | undefined
+  lastAttempt: number
+}
+
+/** Keys are asked for again when they are this old: a key that the issuer withdrew stops counting then. */
+const refetchAfter = 10 * 60_000
+/** While an issuer is down, its last known keys serve this long: AKS keeps a rotated key for a day. */
+const maxAge = 24 * 3_600_000
+/** An unknown key id, or an issuer that is down, causes one request in this time and not one per token. */
+const cooldown = 30_000
+
+const discovery = z.object({ issuer: z.string(), jwks_uri: z.url() })
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(50) })
+
+/** Keeps the keys of at most 1,000 issuers. `monotonic` is in milliseconds. */
+export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; monotonic: () => number }): IssuerKeys {
+  const states = new LRUCache<string, IssuerState>({ max: 1_000 })
+
+  function stateOf(issuer: Issuer): IssuerState {
+    // Everything that says where keys come from is in the name: a changed document never meets another's keys.
+    const name = JSON.stringify([issuer.id, issuer.issuerUrl, issuer.keys, issuer.network, issuer.algorithms])
+    let state = states.get(name)
+    if (!state) {
+      state = { set: undefined, fetching: undefined, lastAttempt: Number.NEGATIVE_INFINITY }
+      states.set(name, state)
+    }
+    return state
+  }
+
+  function refetch(issuer: Issuer, state: IssuerState): Promise<KeySet> {
+    state.fetching ??= fetchKeys(issuer, fetchJson, state.set?.keys)
+      .then(keys => (state.set = { keys, fetchedAt: monotonic() }))
+      .finally(() => {
+        state.fetching = undefined
+        state.lastAttempt = monotonic()
+      })
+    return state.fetching
+  }
+
+  async function currentSet(issuer: Issuer, state: IssuerState): Promise<KeySet> {
+    const age = state.set ? monotonic() - state.set.fetchedAt : Number.POSITIVE_INFINITY
+    if (state.set && age < refetchAfter) return state.set
+    const cooling = !state.fetching && monotonic() - state.lastAttempt < cooldown
+    try {
+      if (!cooling) return await refetch(issuer, state)
+    } catch (cause) {
+      if (age >= maxAge) throw unavailable('issuer_keys_unavailable', { cause })
+    }
+    if (state.set && age < maxAge) return state.set
+    throw unavailable('issuer_keys_unavailable')
+  }
+
+  return {
+    async find(issuer, keyId) {
+      const state = stateOf(issuer)
+      const set = await currentSet(issuer, state)
+      const known = set.keys.get(keyId)
+      if (known || monotonic() - state.lastAttempt < cooldown) return known
+      // A rotation may have happened since: ask once, for everybody.
+      const fresh = await refetch(issuer, state).catch(() => set)
+      return fresh.keys.get(keyId)
+    },
+  }
+}
+
+type Keys = ReadonlyMap<string, IssuerKey>
+
+async function fetchKeys(issuer: Issuer, fetchJson: FetchJson, previous: Keys | undefined): Promise<Keys> {
+  const base = issuer.issuerUrl.replace(/\/$/, '')
+  const published = discovery.parse(
+    await fetchJson(new URL(`${base}/.well-known/openid-configuration`), issuer.network),
+  )
+  if (published.issuer !== issuer.issuerUrl) throw new Error('the discovery document names another issuer')
+  const jwksUri = new URL(published.jwks_uri)
+  if (jwksUri.host !== new URL(issuer.issuerUrl).host) throw new Error('jwks_uri is on another host')
+  const { keys } = keySet.parse(await fetchJson(jwksUri, issuer.network))
+  return importKeys(keys, issuer.algorithms, previous)
+}
+
+/** Keys of other uses and algorithms are passed over; two keys with one id make the whole set unacceptable. */
+async function importKeys(jwks: readonly JWK[], allowed: readonly string[], previous: Keys | undefined): Promise<Keys> {
+  const keys = new Map<string, IssuerKey>()
+  for (const jwk of jwks) {
+    const algorithm = algorithmOf(jwk)
+    if (!jwk.kid || !algorithm || !allowed.includes(algorithm) || (jwk.use ?? 'sig') !== 'sig') continue
+    if (keys.has(jwk.kid)) throw new Error('two keys have one id')
+    keys.set(jwk.kid, await importKey(jwk, algorithm, previous?.get(jwk.kid)))
+  }
+  return keys
+}
+
+async function importKey(jwk: JWK, algorithm: string, previous: IssuerKey | undefined): Promise<IssuerKey> {
+  const { kty, n, e, crv, x, y } = jwk
+  const numbers = JSON.stringify([kty, n, e, crv, x, y])
+  if (previous?.numbers === numbers && previous.algorithm === algorithm) return previous
+  // Only the public numbers: whatever else a published JWK says (`d`, `key_ops`, `x5u`) is none of our business.
+  const key = await importJWK({ kty, n, e, crv, x, y } as JWK, algorithm)
+  if (key instanceof Uint8Array) throw new Error('a symmetric key')
+  return { algorithm, key, numbers }
+}
+
+/** The algorithm that a JWK names, or the only usual one for its type (RFC 7518 section 3.1). */
+function algorithmOf({ alg, kty, crv }: JWK): string | undefined {
+  if (alg) return alg
+  if (kty === 'RSA') return 'RS256'
+  if (kty !== 'EC') return undefined
+  return { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[crv ?? '']
+}

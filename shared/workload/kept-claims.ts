@@ -1,0 +1,21 @@
+import { z } from 'zod'
+import type { Claim } from './workload.ts'
+
+const text = z
+  .string()
+  .max(256)
+  .transform(value => value.toWellFormed())
+
+/** A claim beyond these bounds is not a fact: a condition on it cannot be evaluated. */
+const claim: z.ZodType<Claim> = z.union([text, z.number(), z.boolean(), z.array(text).max(32)])
+
+/** Those of the named top-level claims that the token has and that are within bounds. */
+export function keptClaims(payload: unknown, names: readonly string[]): Readonly<Record<string, Claim>> {
+  const kept: Record<string, Claim> = Object.create(null)
+  if (typeof payload !== 'object' || payload === null) return kept
+  for (const name of names) {
+    const parsed = claim.safeParse(Object.getOwnPropertyDescriptor(payload, name)?.value)
+    if (parsed.success) kept[name] = parsed.data
+  }
+  return kept
+}
