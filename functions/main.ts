@@ -4,6 +4,7 @@ import { readSettings } from '../shared/settings.ts'
 import { registerHealth } from './health.ts'
 import { registerRules } from './manage/rules.ts'
 import { registerMetadata } from './metadata.ts'
+import { registerRevoke } from './revoke.ts'
 import { registerRevokeExpired } from './timers/revoke-expired.ts'
 import { registerToken } from './token.ts'
 
@@ -15,6 +16,7 @@ app.setup({ enableHttpStream: false })
 registerHealth(exchange)
 if (exchange) {
   registerToken(exchange)
+  registerRevoke(exchange)
   registerMetadata(settings.issuer)
 }
 if (manage) registerRules(manage)

@@ -27,6 +27,9 @@ function metadata(issuer: string) {
     token_endpoint: `${issuer}/token`,
     grant_types_supported: ['urn:ietf:params:oauth:grant-type:token-exchange'],
     token_endpoint_auth_methods_supported: ['none'],
+    revocation_endpoint: `${issuer}/revoke`,
+    revocation_endpoint_auth_methods_supported: ['private_key_jwt'],
+    revocation_endpoint_auth_signing_alg_values_supported: ['RS256', 'ES256'],
     response_types_supported: ['none'],
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ExchangeError } from './errors.ts'
+import { malformedForm, readParameters } from './form.ts'
 import { scopeName } from './targets/target.ts'
 
 /** What a form asks for, parsed once. */
@@ -17,8 +18,6 @@ const tokenTypes = 'urn:ietf:params:oauth:token-type:'
 /** A Kubernetes token is a `jwt`; the others are what clients send that know no better (RFC 8693 section 3). */
 const subjectTokenTypes = ['jwt', 'id_token', 'access_token'].map(name => tokenTypes + name)
 
-const maxParameters = 32
-
 /** A form's parameters, each at most once but for `audience` and `resource` (RFC 8693 section 2.1). */
 const parameters = z.object({
   grant_type: z.string(),
@@ -35,18 +34,17 @@ const parameters = z.object({
 const repeatable = ['audience', 'resource']
 
 /**
- * Parses the form of a token exchange request. Parameters without a value count as absent, unknown ones are ignored
- * (RFC 6749 section 3.2). Throws `invalid_request`, `unsupported_grant_type`, `invalid_target` or `invalid_scope`.
+ * Parses the form of a token exchange request (RFC 8693 section 2.1). Throws `invalid_request`, `unsupported_grant_type`, `invalid_target` or `invalid_scope`.
  */
 export function parseExchangeRequest(form: string): ExchangeRequest {
-  const given = collect(form)
+  const given = readParameters(form, parameters.shape, repeatable)
   if (given['grant_type'] !== undefined && given['grant_type'] !== tokenExchange) {
     throw new ExchangeError('unsupported_grant_type', 'unsupported_grant_type', {
       description: `expected grant_type ${tokenExchange}`,
     })
   }
   const parsed = parameters.safeParse(given)
-  if (!parsed.success) throw malformed(`${String(parsed.error.issues[0]?.path[0])} is missing or not acceptable`)
+  if (!parsed.success) throw malformedForm(`${String(parsed.error.issues[0]?.path[0])} is missing or not acceptable`)
   const { subject_token, audience, resource, scope, requested_token_type } = parsed.data
   return {
     subjectToken: subject_token,
@@ -54,21 +52,6 @@ export function parseExchangeRequest(form: string): ExchangeRequest {
     scopes: scopesOf(scope),
     requestedTokenType: requested_token_type === `${tokenTypes}access_token` ? undefined : requested_token_type,
   }
-}
-
-function collect(form: string): Readonly<Record<string, string | string[]>> {
-  const collected: Record<string, string | string[]> = Object.create(null)
-  for (const name of repeatable) collected[name] = []
-  let count = 0
-  for (const [name, value] of new URLSearchParams(form)) {
-    if (++count > maxParameters) throw malformed(`expected at most ${maxParameters} parameters`)
-    if (value === '' || !Object.hasOwn(parameters.shape, name)) continue
-    const previous = collected[name]
-    if (Array.isArray(previous)) previous.push(value)
-    else if (previous !== undefined) throw malformed(`${name} is repeated`)
-    else collected[name] = value
-  }
-  return collected
 }
 
 /** One target, by id or by URI: several are too many (RFC 8693 section 2.2.2). */
@@ -90,10 +73,6 @@ function scopesOf(scope: string | undefined): readonly string[] {
     throw new ExchangeError('invalid_scope', 'scope_unknown', { description: 'scope: expected at most 32 scope names' })
   }
   return scopes
-}
-
-function malformed(description: string): ExchangeError {
-  return new ExchangeError('invalid_request', 'malformed_request', { description })
 }
 
 function invalidTarget(description: string): ExchangeError {

@@ -32,7 +32,8 @@ export interface ExchangeEntry {
 export interface RevocationEntry {
   readonly kind: 'revocation'
   readonly decision: string
-  readonly outcome: 'requested' | 'revoked'
+  /** `kept`: its workload shares it, so one pod does not end it. */
+  readonly outcome: 'requested' | 'kept' | 'revoked'
   readonly lease: Pick<Lease, 'id'> & Partial<Omit<Lease, 'settings' | 'salt'>> & { readonly reservedBy?: string }
   readonly workload?: Workload
 }

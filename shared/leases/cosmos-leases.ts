@@ -1,4 +1,4 @@
-import type { Container } from '@azure/cosmos'
+import type { Container, SqlQuerySpec } from '@azure/cosmos'
 import { cosmosStatus, fromCosmos } from '../cosmos-error.ts'
 import { withoutSystemProperties } from '../document.ts'
 import { unavailable } from '../errors.ts'
@@ -11,6 +11,8 @@ export interface LeaseStore {
   create(lease: Lease): Promise<StoredLease | undefined>
   /** Undefined where it changed since it was read. */
   replace(lease: Lease, etag: string): Promise<StoredLease | undefined>
+  /** The live leases of a workload, 100 at most. */
+  heldBy(workload: Pick<Lease['workload'], 'issuer' | 'subject'>): Promise<readonly StoredLease[]>
   /** What the timer must look at by now, the longest overdue first. */
   due(now: number, limit: number): Promise<readonly StoredLease[]>
 }
@@ -33,15 +35,20 @@ export function cosmosLeases(container: Container): LeaseStore {
         const { resource } = await container.item(lease.id, lease.slot).replace<Document>(lease, { accessCondition })
         return stored(resource ?? missing())
       }),
+    heldBy: ({ issuer, subject }) =>
+      find(container, 100, {
+        query:
+          'SELECT * FROM c WHERE c.state = "active" AND c.workload.issuer = @issuer AND c.workload.subject = @subject',
+        parameters: [
+          { name: '@issuer', value: issuer },
+          { name: '@subject', value: subject },
+        ],
+      }),
     due: (now, limit) =>
-      orUnavailable(async () => {
-        const query = {
-          query:
-            'SELECT * FROM c WHERE c.state IN ("reserved", "active", "revoking") AND c.dueAt <= @now ORDER BY c.dueAt',
-          parameters: [{ name: '@now', value: new Date(now).toISOString() }],
-        }
-        const { resources } = await container.items.query<Document>(query, { maxItemCount: limit }).fetchNext()
-        return resources.map(stored)
+      find(container, limit, {
+        query:
+          'SELECT * FROM c WHERE c.state IN ("reserved", "active", "revoking") AND c.dueAt <= @now ORDER BY c.dueAt',
+        parameters: [{ name: '@now', value: new Date(now).toISOString() }],
       }),
   }
 }
@@ -59,6 +66,16 @@ export function parseLeaseId(id: string): { readonly slot: string; readonly gene
 
 function stored(document: Document): StoredLease {
   return { lease: leaseDocument.parse(withoutSystemProperties(document)), etag: String(document['_etag']) }
+}
+
+function find(container: Container, limit: number, query: SqlQuerySpec): Promise<readonly StoredLease[]> {
+  return orUnavailable(async () => {
+    const { resources } = await container.items.query<Document>(query, { maxItemCount: limit }).fetchNext()
+    // One document that cannot be read must not keep the timer from all others.
+    return (resources ?? [])
+      .filter(document => leaseDocument.safeParse(withoutSystemProperties(document)).success)
+      .map(stored)
+  })
 }
 
 async function unless<T>(status: number, write: () => Promise<T>): Promise<T | undefined> {

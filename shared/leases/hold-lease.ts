@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { hardLimit } from '../cosmos-follower.ts'
@@ -8,7 +9,7 @@ import { ExchangeError, NotMinted, unavailable } from '../errors.ts'
 import type { Workload } from '../workload/workload.ts'
 import { type LeaseStore, parseLeaseId } from './cosmos-leases.ts'
 import { deriveSecret } from './derive-secret.ts'
-import type { StoredLease } from './lease.ts'
+import type { Lease, StoredLease } from './lease.ts'
 import { accountOf, ending, isHeldBy, type LeaseRequest, minting, newLease, situationOf } from './lease-states.ts'
 import { type Slot, type SlotIdentity, slotAt } from './slot.ts'
 
@@ -36,8 +37,10 @@ export interface Leases {
   activate(held: HeldLease): Promise<void>
   /** Minting failed so. Never throws: what cannot be written now lapses anyway. */
   abandon(held: HeldLease, error: unknown): Promise<void>
-  /** A workload gives its own lease back. False where there is no such lease of that workload alone. */
-  release(id: string, workload: Workload): Promise<boolean>
+  /** The workload's own live lease of that id, or whose secret this is. */
+  findHeld(token: Secret, workload: Workload): Promise<StoredLease | undefined>
+  /** Gives a lease back: the timer ends it at its next run. */
+  release(stored: StoredLease): Promise<void>
 }
 
 export interface LeasesOptions {
@@ -62,10 +65,13 @@ const rememberedLeases = 10_000
 export function openLeases({ store, deployment, derivationKey, now }: LeasesOptions): Leases {
   const live = new LRUCache<string, StoredLease>({ max: rememberedLeases, ttl: hardLimit })
 
-  async function heldIn(slot: Slot, stored: StoredLease, mustMint: boolean): Promise<HeldLease> {
-    const { target, id, salt, keyVersion } = stored.lease
+  async function secretOf({ target, id, salt, keyVersion }: Lease): Promise<Secret> {
     const { secret: key } = await derivationKey(keyVersion)
-    const secret = deriveSecret({ key, target, lease: id, salt })
+    return deriveSecret({ key, target, lease: id, salt })
+  }
+
+  async function heldIn(slot: Slot, stored: StoredLease, mustMint: boolean): Promise<HeldLease> {
+    const secret = await secretOf(stored.lease)
     const account = accountOf(stored.lease)
     const { expiresAt } = account
     return { stored, secret, account, mustMint, expiresAt, refreshAt: Math.min(slot.windowEnd, expiresAt) }
@@ -127,12 +133,30 @@ export function openLeases({ store, deployment, derivationKey, now }: LeasesOpti
       await store.replace(given, etag).catch(() => undefined)
     },
 
-    async release(id, workload) {
-      const place = parseLeaseId(id)
-      const found = place && (await store.read(place.slot, place.generation))
-      if (!found || !isHeldBy(found.lease, workload)) return false
-      live.delete(found.lease.slot)
-      return (await store.replace(ending(found.lease, 'released', now()), found.etag)) !== undefined
+    async findHeld(token, workload) {
+      const place = parseLeaseId(token.reveal())
+      if (place) {
+        const found = await store.read(place.slot, place.generation)
+        return found && isHeldBy(found.lease, workload) ? found : undefined
+      }
+      // No digest of a secret is kept anywhere: the workload's leases are few, and each tells its secret again.
+      const held = await store.heldBy({ issuer: workload.issuer.id, subject: workload.subject })
+      for (const stored of held.filter(({ lease }) => isHeldBy(lease, workload))) {
+        if (sameSecret(await secretOf(stored.lease), token)) return stored
+      }
+      return undefined
+    },
+
+    async release({ lease, etag }) {
+      live.delete(lease.slot)
+      const ended = await store.replace(ending(lease, 'released', now()), etag)
+      if (!ended) throw unavailable('lease_lost', { retryAfter: 1 })
     },
   }
+}
+
+/** In constant time: how much of a guess is right must not be told by how long the answer takes. */
+function sameSecret(a: Secret, b: Secret): boolean {
+  const digest = (secret: Secret) => createHash('sha256').update(secret.reveal()).digest()
+  return timingSafeEqual(digest(a), digest(b))
 }

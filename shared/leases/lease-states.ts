@@ -90,11 +90,11 @@ function holderOf({ issuer, subject, serviceAccount, pod }: Workload): Lease['wo
   return { issuer: issuer.id, subject, serviceAccountUid: serviceAccount?.uid, podUid: pod?.uid }
 }
 
-/** A shared lease is held by every pod of the workload, so none of them may end it alone. */
+/** Whether a live lease is this workload's: the same pod's, or of the same service account where pods share it. */
 export function isHeldBy({ share, workload, state }: Lease, asking: Workload): boolean {
-  const holder = holderOf(asking)
-  const same = Object.entries(holder).every(([name, value]) => workload[name as keyof typeof holder] === value)
-  return same && share === 'pod' && state === 'active'
+  const { podUid, ...account } = holderOf(asking)
+  const same = Object.entries(account).every(([name, value]) => workload[name as keyof typeof account] === value)
+  return state === 'active' && same && (share === 'workload' || workload.podUid === podUid)
 }
 
 /** `cw_<deployment>_` and 100 bits of the lease's id in base 32: within every engine's limits. */

@@ -1,0 +1,23 @@
+import { join } from 'node:path'
+import type { Stack } from './stack.ts'
+
+/** Commands to paste, which need curl and node and nothing else. */
+export function showCommands({ gateway, description }: Stack, dir: string): void {
+  const { clusters, tenant, audience } = description
+  const tokenRequest = clusters[0]?.tokenRequest.replace('{namespace}', 'payments').replace('{name}', 'api')
+  const field = (path: string) => `node -pe 'JSON.parse(require("fs").readFileSync(0)).${path}'`
+  console.log(`
+The gateway is at ${gateway.url}; its log is ${join(dir, 'gateway.log')}, and ${join(dir, 'stack.json')} tells the rest.
+Paste these into another terminal. Ctrl-C here ends everything.
+
+# A pod's token, by Kubernetes' own TokenRequest
+TOKEN=$(curl -s ${tokenRequest} -H 'content-type: application/json' -d '{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"audiences":["${audience}"],"boundObjectRef":{"apiVersion":"v1","kind":"Pod","name":"api-7d9c6b5f4-x2x7k"}}}' | ${field('status.token')})
+
+# ... becomes a database login
+curl -s ${gateway.url}/token -d grant_type=urn:ietf:params:oauth:grant-type:token-exchange -d subject_token_type=urn:ietf:params:oauth:token-type:jwt -d subject_token=$TOKEN -d audience=orders-db -d scope=read
+
+# The rules, as an operator sees them
+OPERATOR=$(curl -s ${tenant.tokenEndpoint} -d grant_type=client_credentials -d client_id=${tenant.adminClientId} -d client_secret=${tenant.adminSecret} -d scope=${tenant.adminScope} | ${field('access_token')})
+curl -s ${gateway.url}/manage/rules?target=orders-db -H "authorization: Bearer $OPERATOR"
+`)
+}
