@@ -27,8 +27,9 @@ export function logFailure(error: unknown, decision: string, context: Invocation
   const failure = toExchangeError(error)
   const { code, reason, detail, cause } = failure
   const frames = code === 'server_error' && cause instanceof Error && cause.stack?.match(/^ {4}at .*$/gm)?.slice(0, 8)
-  const line = { decision, code, reason, ...(cause !== undefined && describeCause(cause)), ...detail }
-  context.warn(JSON.stringify({ level: 'warn', ...line, ...(frames && { frames }) }))
+  // As in the record, beside our own code and reason and never over them: an SDK's error has a `code` too.
+  const described = { ...(cause !== undefined && describeCause(cause)), ...detail }
+  context.warn(JSON.stringify({ level: 'warn', decision, code, reason, detail: described, ...(frames && { frames }) }))
   return failure
 }
 

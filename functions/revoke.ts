@@ -2,7 +2,7 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import { v7 as uuid } from 'uuid'
 import type { ExchangeSteps } from '../shared/exchange.ts'
 import type { ExchangeGateway } from '../shared/gateway.ts'
-import { giveBack } from '../shared/leases/give-back.ts'
+import { giveBack } from '../shared/give-back.ts'
 import { everyMethod, jsonAnswer } from './answer.ts'
 import { errorAnswer, logFailure, methodNotAllowed } from './oauth-error.ts'
 import { readForm } from './read-body.ts'

@@ -1,6 +1,5 @@
 import { ChangeFeedStartFrom, type Container } from '@azure/cosmos'
-import { fromCosmos } from './cosmos-error.ts'
-import { unavailable } from './errors.ts'
+import { askCosmos } from './cosmos-error.ts'
 
 /** Sees every change of a container, so that what was read from it can be kept in memory and still be in force. */
 export interface Follower {
@@ -35,25 +34,37 @@ export const hardLimit = 15_000
  */
 export function followContainer(options: FollowerOptions): Follower {
   const { container, from, onChange, interval, monotonic, onError } = options
-  const changeFeedStartFrom = from === 'beginning' ? ChangeFeedStartFrom.Beginning() : ChangeFeedStartFrom.Now()
-  const feed = container.items.getChangeFeedIterator<Record<string, unknown>>({ changeFeedStartFrom })
+  const readFrom = (changeFeedStartFrom: ChangeFeedStartFrom) =>
+    container.items.getChangeFeedIterator<Record<string, unknown>>({ changeFeedStartFrom })
+  const start = from === 'beginning' ? ChangeFeedStartFrom.Beginning() : ChangeFeedStartFrom.Now()
+  let feed = readFrom(start)
+  let continuation: string | undefined
   let seenUntil = Number.NEGATIVE_INFINITY
   let polling: Promise<void> | undefined
 
   async function drain(): Promise<void> {
     const startedAt = monotonic()
     for (;;) {
-      const page = await feed.readNext()
+      const page = await askCosmos('snapshot_stale', () => feed.readNext())
+      continuation = page.continuationToken
       if (page.statusCode === 304) break
       for (const document of page.result ?? []) onChange(document)
     }
     seenUntil = startedAt
   }
 
+  /** A page that comes too late must not be passed over: what reads on begins where the last page that was seen ended. */
+  function beginAgain(error: unknown): never {
+    feed = readFrom(continuation === undefined ? start : ChangeFeedStartFrom.Continuation(continuation))
+    throw error
+  }
+
   function poll(): Promise<void> {
-    polling ??= drain().finally(() => {
-      polling = undefined
-    })
+    polling ??= drain()
+      .catch(beginAgain)
+      .finally(() => {
+        polling = undefined
+      })
     return polling
   }
 
@@ -63,13 +74,7 @@ export function followContainer(options: FollowerOptions): Follower {
 
   return {
     async ensureFresh() {
-      while (monotonic() - seenUntil > hardLimit) {
-        try {
-          await poll()
-        } catch (cause) {
-          throw unavailable('snapshot_stale', { detail: fromCosmos(cause), cause })
-        }
-      }
+      while (monotonic() - seenUntil > hardLimit) await poll()
     },
     stop: () => clearInterval(timer),
   }

@@ -10,6 +10,9 @@ export const labels = z
   .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/), z.string().max(128))
   .refine(record => Object.keys(record).length <= 16, 'expected 16 labels at most')
 
+/** A scope's name as OAuth allows it (RFC 6749 section 3.3), bounded. */
+export const scopeName = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,64}$/, 'expected an OAuth scope token')
+
 /** A document as it is stored: its content, and the ETag that Cosmos DB gave to this version of it. */
 export interface Stored<Content> {
   readonly content: Content

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { scopeName } from './document.ts'
 import { ExchangeError } from './errors.ts'
 import { malformedForm, readParameters } from './form.ts'
-import { scopeName } from './targets/target.ts'
 
 /** What a form asks for, parsed once. */
 export interface ExchangeRequest {
@@ -68,7 +68,8 @@ function targetOf(audience: readonly string[], resource: readonly string[]): Exc
 
 function scopesOf(scope: string | undefined): readonly string[] {
   if (scope === undefined) return []
-  const scopes = [...new Set(scope.split(' ').filter(name => name !== ''))]
+  // Sorted: the same scopes in another order are the same request, and the same account.
+  const scopes = [...new Set(scope.split(' ').filter(name => name !== ''))].sort()
   if (scopes.length > 32 || !scopes.every(name => scopeName.safeParse(name).success)) {
     throw new ExchangeError('invalid_scope', 'scope_unknown', { description: 'scope: expected at most 32 scope names' })
   }

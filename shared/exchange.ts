@@ -95,8 +95,9 @@ export async function exchange(asked: Exchange, steps: ExchangeSteps): Promise<I
     // 4 Find or reserve the lease, or read what exists already: reading is not releasing.
     const prepared = await prepare(target, decision, known, steps)
     // 5 Write the record. No record, no credential.
-    known = { ...known, credential: referenceOf(prepared) }
-    known = { ...known, follows: await record.allowed(known) }
+    known = { ...known, grant: decision.grant, credential: referenceOf(prepared) }
+    const position = await beforeMinting(prepared, steps, record.allowed(known))
+    known = { ...known, follows: position }
     // 6 Mint, if the lease is new.
     const credential = await obtain(prepared, asked.signal, steps)
     return issued(target, decision.grant, prepared, credential, steps.now())
@@ -114,7 +115,7 @@ function factsOf(asked: Exchange, workload: Workload, target: Target | Unreadabl
   const { request, client } = asked
   const readable = 'problem' in target ? { id: target.id, ...nothingKnown } : target
   const { id, labels, defaultScopes, defaultTtl, maxTtl } = readable
-  const scopes = request.scopes.length > 0 ? request.scopes : defaultScopes
+  const scopes = request.scopes.length > 0 ? request.scopes : defaultScopes.toSorted()
   const defined = { id, labels, scopes: Object.keys(readable.scopes), defaultTtl, maxTtl }
   return { workload, target: defined, scopes, client, time }
 }
@@ -185,6 +186,14 @@ function referenceOf(prepared: Prepared): Readonly<Record<string, string>> {
   return { lease: prepared.lease, account: prepared.held.account.name }
 }
 
+/** If this fails, nothing was sent to the target: the reservation is given back, and costs no generation. */
+async function beforeMinting<T>(prepared: Prepared, { leases }: ExchangeSteps, step: Promise<T>): Promise<T> {
+  return step.catch(async error => {
+    if (prepared.lease !== undefined && prepared.held.mustMint) await leases.abandon(prepared.held, 'nothing')
+    throw error
+  })
+}
+
 async function obtain(prepared: Prepared, signal: AbortSignal, { leases }: ExchangeSteps): Promise<Credential> {
   if (prepared.lease === undefined) return prepared.credential
   const { held, minter } = prepared
@@ -195,7 +204,7 @@ async function obtain(prepared: Prepared, signal: AbortSignal, { leases }: Excha
     await leases.activate(held)
     return credential
   } catch (error) {
-    await leases.abandon(held, error)
+    await leases.abandon(held, error instanceof NotMinted ? 'nothing' : 'unclear')
     throw error
   }
 }

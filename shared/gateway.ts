@@ -148,9 +148,11 @@ function openRole(role: Role, { settings, now, monotonic, print, onClose }: Surr
   const cosmos = new CosmosClient({
     endpoint: settings.cosmos.endpoint,
     aadCredentials: credential,
-    // The SDK's own patience (60 s, nine retries) is far beyond an exchange's.
+    // The SDK's own patience (60 s, nine retries) is far beyond an exchange's. With endpoint discovery it would also try
+    // a read that timed out 120 times; the account has one region, and its own name follows a failover.
     connectionPolicy: {
       requestTimeout: 2_500,
+      enableEndpointDiscovery: false,
       retryOptions: { maxRetryAttemptCount: 2, fixedRetryIntervalInMilliseconds: 0, maxWaitTimeInSeconds: 2 },
     },
   })

@@ -1,10 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Client } from 'pg'
 import { z } from 'zod'
 import { openDatabase } from '../infra/local/documents.ts'
+import { asSuperuser } from '../infra/local/postgresql/demo-database.ts'
+import { openSecrets } from '../infra/local/secrets.ts'
 import { type Stack, type StackOptions, startStack } from '../infra/local/stack.ts'
-import { audience } from '../infra/local/world.ts'
+import { audience, operator, stranger } from '../infra/local/world.ts'
 
 /** A whole stack in a folder of its own, and what tests ask of it. */
 export interface RunningStack extends Stack {
@@ -12,22 +16,54 @@ export interface RunningStack extends Stack {
   readonly output: readonly string[]
   /** The database under the identity of whoever deploys. */
   readonly documents: ReturnType<typeof openDatabase>['database']
+  /** The secrets of the vault `corp`, by name. */
+  readonly secrets: Readonly<Record<string, string>>
   /** A token of one of the world's pods: `payments/api` unless named. */
   podToken(pod?: PodName): Promise<string>
+  /** A token of one of the tenant's applications, by `client_credentials`, for the gateway unless said. */
+  operatorToken(options?: { application?: 'operator' | 'stranger'; scope?: string }): Promise<string>
   /** Posts a form to `/token`: a complete exchange for `payments/api` but for what is given; undefined leaves one out. */
   exchange(form: Readonly<Record<string, string | undefined>>): Promise<Answer>
+  /** An exchange that must be answered 200. Never so late that asking again gives another lease. */
+  issue(form: Readonly<Record<string, string | undefined>>): Promise<Issued>
   /** The records of a decision, oldest first. */
   recordsOf(decision: string): Promise<readonly DecisionRecord[]>
+  /** Every record that there is. */
+  records(): Promise<readonly DecisionRecord[]>
+  /** The structured lines about a decision; waits for the first, since output comes by another way than answers. */
+  linesOf(decision: string): Promise<readonly DecisionRecord[]>
+  leases(): Promise<readonly Document[]>
+  /** Changes a lease behind the gateway's back: nobody waits for a ttl here. */
+  changeLease(id: string, changes: Document): Promise<void>
+  /** The accounts of this deployment that PostgreSQL has. */
+  accounts(): Promise<readonly string[]>
+  /** Adds a target like `like` but for `changes`, and an allow rule for it. */
+  addTarget(target: NewTarget): Promise<void>
+  /** Takes a text for a secret, so that {@link leaks} looks for it. Tokens and credentials are noted by themselves. */
+  note(secret: string): void
+  /** The documents and printed lines that hold a secret or a token that was seen so far. */
+  leaks(): Promise<readonly string[]>
 }
 
 export type PodName = keyof typeof podsByName
-export type DecisionRecord = Readonly<Record<string, unknown>> & { readonly outcome: string; readonly reason?: string }
+export type Document = Readonly<Record<string, unknown>>
+export type DecisionRecord = Document & { readonly outcome: string; readonly reason?: string }
+
+export interface NewTarget {
+  readonly id: string
+  readonly like: 'orders-db' | 'mainframe-ftp'
+  readonly changes?: Document
+  /** Whom the rule allows: `payments/api` unless said. */
+  readonly namespace?: string
+  readonly scopes: readonly string[]
+  readonly grant?: Document
+}
 
 export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  readonly body: Readonly<Record<string, unknown>>
+  readonly body: Document
 }
 
 const podsByName = {
@@ -36,6 +72,32 @@ const podsByName = {
   'billing/batch': { namespace: 'billing', serviceAccount: 'batch', pod: 'batch-28931040-abcde' },
   'quarantine/api': { namespace: 'quarantine', serviceAccount: 'api', pod: 'api-0' },
 } as const
+
+/** The successful answer of `/token`, as documented: another member is an error. */
+const issuedBody = z.strictObject({
+  access_token: z.string().min(1),
+  issued_token_type: z.string(),
+  token_type: z.string(),
+  expires_in: z.int(),
+  expires_at: z.iso.datetime(),
+  refresh_in: z.int(),
+  scope: z.string(),
+  credential: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  lease_id: z.string().optional(),
+  decision_id: z.guid(),
+})
+export type Issued = z.infer<typeof issuedBody> & { readonly answer: Answer }
+
+/** What a PostgreSQL target hands out. */
+const login = z.strictObject({
+  username: z.string(),
+  password: z.string(),
+  host: z.string(),
+  port: z.int(),
+  database: z.string(),
+  uri: z.string(),
+  caCertificate: z.string(),
+})
 
 const grantType = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const jwt = 'urn:ietf:params:oauth:token-type:jwt'
@@ -47,9 +109,32 @@ export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> =
   const settings = { CAUSEWAY_REFRESH_INTERVAL: 'PT0.2S', ...options.settings }
   const stack = await startStack({ ...options, settings, dir, onOutput: line => output.push(line) })
   const { database: documents, close } = openDatabase(stack)
+  const { vault: secrets, applications } = openSecrets(dir)
+  const seen = new Set(Object.values(secrets).flatMap(secretParts))
+  const note = (text: string) => {
+    for (const part of secretParts(text)) seen.add(part)
+  }
 
-  const podToken = (name: PodName = 'payments/api') =>
-    stack.cluster.token({ ...podsByName[name], audiences: [audience] })
+  async function podToken(name: PodName = 'payments/api'): Promise<string> {
+    const token = await stack.cluster.token({ ...podsByName[name], audiences: [audience] })
+    note(token)
+    return token
+  }
+
+  async function operatorToken({
+    application = 'operator',
+    scope = `${audience}/.default`,
+  }: Parameters<RunningStack['operatorToken']>[0] = {}): Promise<string> {
+    const client = { operator, stranger }[application]
+    const form = { client_id: client.clientId, client_secret: applications[application], scope }
+    const answer = await post(
+      stack.description.tenant.tokenEndpoint,
+      new URLSearchParams({ grant_type: 'client_credentials', ...form }),
+    )
+    const token = z.string().parse(answer.body['access_token'])
+    note(token)
+    return token
+  }
 
   async function exchange(form: Readonly<Record<string, string | undefined>>): Promise<Answer> {
     const complete = {
@@ -59,13 +144,79 @@ export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> =
       ...form,
     }
     const given = Object.entries(complete).filter((entry): entry is [string, string] => entry[1] !== undefined)
-    return post(`${stack.gateway.url}/token`, new URLSearchParams(given))
+    if (complete.subject_token) note(complete.subject_token)
+    const answer = await post(`${stack.gateway.url}/token`, new URLSearchParams(given))
+    for (const secret of secretsIn(answer)) note(secret)
+    return answer
+  }
+
+  async function issue(form: Readonly<Record<string, string | undefined>>): Promise<Issued> {
+    const answer = await exchange(form)
+    if (answer.status !== 200) throw new Error(`not issued: ${answer.status} ${answer.text}`)
+    const issued = { ...issuedBody.parse(answer.body), answer }
+    if (issued.refresh_in > 10) return issued
+    await pause((issued.refresh_in + 1) * 1000)
+    return issue(form)
+  }
+
+  async function read<T>(container: string, query: string, id = ''): Promise<readonly T[]> {
+    const parameters = [{ name: '@id', value: id }]
+    const { resources } = await documents.container(container).items.query<T>({ query, parameters }).fetchAll()
+    return resources
   }
 
   async function recordsOf(decision: string): Promise<readonly DecisionRecord[]> {
-    const query = { query: 'SELECT * FROM c WHERE c.decision = @id', parameters: [{ name: '@id', value: decision }] }
-    const { resources } = await documents.container('decisions').items.query<DecisionRecord>(query).fetchAll()
-    return resources.toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1))
+    const found = await read<DecisionRecord>('decisions', 'SELECT * FROM c WHERE c.decision = @id', decision)
+    return found.toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1))
+  }
+
+  async function linesOf(decision: string): Promise<readonly DecisionRecord[]> {
+    const find = () => output.filter(line => line.startsWith('{') && line.includes(`"decision":"${decision}"`))
+    for (let look = 0; find().length === 0; look++) {
+      if (look === 200) throw new Error(`nothing was printed about ${decision}`)
+      await pause(50)
+    }
+    return find().map(line => JSON.parse(line))
+  }
+
+  async function changeLease(id: string, changes: Document): Promise<void> {
+    const item = documents.container('leases').item(id, id.split('.')[0])
+    const { resource } = await item.read<Document>()
+    if (!resource) throw new Error(`there is no lease ${id}`)
+    await item.replace({ ...resource, ...changes })
+  }
+
+  function accounts(): Promise<readonly string[]> {
+    return asSuperuser(stack.postgresql, 'postgres', async client => {
+      const query = "SELECT rolname FROM pg_roles WHERE starts_with(rolname::text, 'cw_local_')"
+      const { rows } = await client.query<{ rolname: string }>(query)
+      return rows.map(row => row.rolname)
+    })
+  }
+
+  async function addTarget({ id, like, changes, namespace = 'payments', scopes, grant }: NewTarget): Promise<void> {
+    const { resource } = await documents.container('targets').item(like, like).read<Document>()
+    const { uri: _, ...model } = Object.fromEntries(
+      Object.entries(resource ?? {}).filter(([name]) => !name.startsWith('_')),
+    )
+    await documents.container('targets').items.create({ ...model, ...changes, id })
+    await documents.container('rules').items.create({
+      schema: 1,
+      id: `allow-${id}`,
+      target: id,
+      effect: 'allow',
+      workloads: [{ issuer: 'aks-local', namespace }],
+      scopes,
+      ...(grant && { grant }),
+    })
+  }
+
+  const records = () => read<DecisionRecord>('decisions', 'SELECT * FROM c')
+  const leases = () => read<Document>('leases', 'SELECT * FROM c')
+
+  async function leaks(): Promise<readonly string[]> {
+    const written = [...(await records()), ...(await leases())].map(document => JSON.stringify(document))
+    return [...written, ...output].filter(text => [...seen].some(secret => text.includes(secret)))
   }
 
   async function stop(): Promise<void> {
@@ -74,12 +225,63 @@ export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> =
     await rm(dir, { recursive: true, force: true })
   }
 
-  return { ...stack, output, documents, podToken, exchange, recordsOf, stop }
+  return {
+    ...stack,
+    output,
+    documents,
+    secrets,
+    podToken,
+    operatorToken,
+    exchange,
+    issue,
+    recordsOf,
+    records,
+    linesOf,
+    leases,
+    changeLease,
+    accounts,
+    addTarget,
+    note,
+    leaks,
+    stop,
+  }
+}
+
+/** What must not be found anywhere of a secret: its text; of a JWT, its payload and its signature. */
+function secretParts(text: string): readonly string[] {
+  const password = /"password":"([^"]+)"/.exec(text)?.[1]
+  const [, payload, signature] = text.split('.')
+  return [text, password, payload, signature].filter(part => part !== undefined && part.length >= 20) as string[]
+}
+
+function secretsIn({ body }: Answer): readonly string[] {
+  const { password, uri, value } = z.record(z.string(), z.unknown()).catch({}).parse(body['credential'])
+  return [body['access_token'], password, uri, value].filter(secret => typeof secret === 'string')
+}
+
+/** Logs in to PostgreSQL with a credential's fields and nothing else; the server's name is verified. */
+export async function logIn({ credential }: Pick<Issued, 'credential'>): Promise<Client> {
+  const { username: user, password, host, port, database, caCertificate } = login.parse(credential)
+  const ssl = { ca: caCertificate, rejectUnauthorized: true }
+  const client = new Client({ host, port, database, user, password, ssl })
+  // A session that the gateway ends is told of by its next query, not by an event that nobody awaits.
+  client.on('error', () => {})
+  await client.connect()
+  return client
 }
 
 /** Posts a body and reads the answer as JSON where it is. */
-export async function post(url: string, body: URLSearchParams | string, headers: Record<string, string> = {}): Promise<Answer> {
-  const response = await fetch(url, { method: 'POST', body, headers })
+export function post(
+  url: string,
+  body: URLSearchParams | string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return send(url, { method: 'POST', body, headers })
+}
+
+/** Sends a request and reads the answer as JSON where it is. */
+export async function send(url: string, request: RequestInit): Promise<Answer> {
+  const response = await fetch(url, request)
   const text = await response.text()
   const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : {}
   return {

@@ -1,5 +1,6 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
-import type { Stored } from '../../shared/document.ts'
+import { z } from 'zod'
+import { documentId, type Stored } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Changed, Expected, RuleEditor, RuleName } from '../../shared/rules/cosmos-rule-editor.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
@@ -10,6 +11,9 @@ import { problem } from './problem.ts'
 
 const mayRead = ['Rules.Read', 'Rules.Write'] as const
 const mayWrite = ['Rules.Write'] as const
+
+/** Guardrails, in partition `*`, are not this route's to change. */
+const ruleName = z.object({ target: documentId, id: documentId })
 
 /** After this many seconds a change is in force on every instance. */
 const inForceWithin = 15
@@ -42,6 +46,7 @@ function answerList(asked: Asked): Promise<HttpResponseInit> | HttpResponseInit 
   return asOperator(asked, mayRead, async () => {
     const { query } = request
     const page = await manage.rules.list(query.get('target') ?? undefined, query.get('continuation') ?? undefined)
+    if (!page) return problem(400, { detail: 'continuation: expected what an earlier page said' })
     const rules = page.rules.map(({ content, version }) => ({ etag: version, rule: content }))
     return jsonAnswer(200, { rules, ...(page.continuation && { continuation: page.continuation }) })
   })
@@ -49,8 +54,9 @@ function answerList(asked: Asked): Promise<HttpResponseInit> | HttpResponseInit 
 
 function answerRule(asked: Asked): Promise<HttpResponseInit> | HttpResponseInit {
   const { request, manage } = asked
-  const { target = '', id = '' } = request.params
-  const name = { target, id }
+  const parsed = ruleName.safeParse(request.params)
+  if (!parsed.success) return problem(404, { detail: 'there is no such rule' })
+  const name = parsed.data
   switch (request.method) {
     case 'GET':
       return asOperator(asked, mayRead, () => read(manage.rules, name))

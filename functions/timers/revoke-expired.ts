@@ -10,7 +10,8 @@ export function registerRevokeExpired(timers: TimersGateway): void {
     schedule: '0 * * * * *',
     handler: async (_timer, context) => {
       const run = await timers.revokeDue(AbortSignal.timeout(budget))
-      if (run.revoked + run.failed > 0) context.log(JSON.stringify({ level: 'info', timer: 'revoke-expired', ...run }))
+      if (run.revoked + run.failed + run.unreadable.length > 0)
+        context.log(JSON.stringify({ level: 'info', timer: 'revoke-expired', ...run }))
     },
   })
 }

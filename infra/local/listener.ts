@@ -16,10 +16,16 @@ export interface ListenOptions {
   readonly certificate?: Certificate
 }
 
+// Longer than clients are quiet. Node's own 5 s closes connections that a client is about to use again, and the client
+// of Cosmos DB does not retry a write whose connection was reset.
+const keepAliveTimeout = 65_000
+
 /** Listens on 127.0.0.1 only. Throws "port N is in use" where it is. */
 export async function listen(handle: RequestListener, options: ListenOptions = {}): Promise<Listener> {
   const { port = 0, certificate } = options
-  const server = certificate ? createHttpsServer({ ...certificate }, handle) : createHttpServer(handle)
+  const server = certificate
+    ? createHttpsServer({ ...certificate, keepAliveTimeout }, handle)
+    : createHttpServer({ keepAliveTimeout }, handle)
   const bound = await bind(server, port)
   const url = `${certificate ? 'https' : 'http'}://localhost:${bound}`
   return { port: bound, url, stop: () => stop(server) }

@@ -36,7 +36,7 @@ export function keyVaultReader({ vaults, now, monotonic }: KeyVaultReaderOptions
   const remembered = new LRUCache<string, Remembered>({ max: 5_000 })
 
   function read(reference: SecretReference, version: string | undefined): Promise<KeyVaultSecret> {
-    const key = JSON.stringify([reference.vault, reference.secret, version])
+    const key = keyOf(reference, version)
     const known = remembered.get(key)
     if (known && known.until > monotonic()) return known.reading
     const entry: Remembered = {
@@ -44,14 +44,20 @@ export function keyVaultReader({ vaults, now, monotonic }: KeyVaultReaderOptions
       until: monotonic() + spread(freshness),
     }
     remembered.set(key, entry)
-    entry.reading.catch(error => {
-      const retryAfter = error instanceof ExchangeError ? (error.retryAfter ?? 0) * 1000 : 0
-      entry.until = monotonic() + Math.max(failurePause, error.reason === 'vault_throttled' ? retryAfter : 0)
-    })
+    entry.reading
+      .then(({ properties }) => remembered.set(keyOf(reference, properties.version), entry))
+      .catch(error => {
+        const retryAfter = error instanceof ExchangeError ? (error.retryAfter ?? 0) * 1000 : 0
+        entry.until = monotonic() + Math.max(failurePause, error.reason === 'vault_throttled' ? retryAfter : 0)
+      })
     return entry.reading
   }
 
   return async (reference, version) => valid(await read(reference, version), now())
+}
+
+function keyOf({ vault, secret }: SecretReference, version: string | undefined): string {
+  return JSON.stringify([vault, secret, version])
 }
 
 async function fetchSecret(
@@ -106,10 +112,11 @@ function answerOf(cause: unknown): Answer {
   const { statusCode, response, details } = (cause ?? {}) as {
     statusCode?: number
     response?: { headers?: { get(name: string): string | undefined } }
-    details?: { error?: { innererror?: { code?: string } } }
+    /** The client's own spelling: the protocol's member is `innererror`. */
+    details?: { error?: { innerError?: { code?: string } } }
   }
   const retryAfter = Number(response?.headers?.get('retry-after'))
-  return { statusCode, innerCode: details?.error?.innererror?.code, retryAfter }
+  return { statusCode, innerCode: details?.error?.innerError?.code, retryAfter }
 }
 
 /** Up to a tenth less, so that instances that started together do not all ask together. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Container } from '@azure/cosmos'
-import { fromCosmos } from '../cosmos-error.ts'
-import { ExchangeError, unavailable } from '../errors.ts'
+import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
+import { ExchangeError } from '../errors.ts'
 import type { DecisionLog, RecordPosition } from './record.ts'
-import { recordTrace } from './record-trace.ts'
+import { fitTrace } from './record-trace.ts'
 
 export interface DecisionLogOptions {
   readonly container: Container
@@ -16,6 +16,8 @@ export interface DecisionLogOptions {
 
 /** A record of more bytes than this is refused. */
 const maxRecordBytes = 32 * 1024
+/** What a trace may take of it; facts, rules and workload have bounds of their own that fit in the rest. */
+const traceBytes = 12 * 1024
 
 /**
  * The decision log in Cosmos DB. A stream (the partition) is an hour of one process; a record's id is its sequence
@@ -37,16 +39,27 @@ export function cosmosDecisionLog({ container, deployment, now, print }: Decisio
     async write(entry) {
       const at = new Date(now()).toISOString()
       const position = nextPosition(at)
-      const record = { schema: 1, ...position, at, deployment, ...recordTrace(entry) }
+      const record = { schema: 1, ...position, at, deployment, ...fitTrace(entry, traceBytes) }
       const line = JSON.stringify(record)
       if (Buffer.byteLength(line) > maxRecordBytes) throw new ExchangeError('server_error', 'record_too_large')
-      try {
-        await container.items.create(record)
-      } catch (cause) {
-        throw unavailable('record_unavailable', { detail: fromCosmos(cause), cause })
-      }
+      await askCosmos('record_unavailable', () => createOnce(container, record))
       print(line)
       return position
     },
+  }
+}
+
+/**
+ * A connection that breaks leaves open whether the record was written, and the SDK does not send a write again. The same
+ * record may be sent twice: nobody else writes under its id, so a conflict says that it is there.
+ */
+async function createOnce(container: Container, record: object): Promise<void> {
+  try {
+    await container.items.create(record)
+  } catch (error) {
+    if (cosmosStatus(error) !== undefined) throw error
+    await container.items.create(record).catch(again => {
+      if (cosmosStatus(again) !== 409) throw again
+    })
   }
 }

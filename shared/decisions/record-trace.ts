@@ -1,16 +1,28 @@
 import type { RuleTrace } from '../rules/decision.ts'
 import type { DecisionEntry } from './record.ts'
 
-/** How many rules that were not about the workload a record shows. */
-const shownMisses = 16
+/** How many tests of one rule a record shows: a rule may have 64 selectors of seven tests each. */
+const shownTests = 16
+
+/** An entry that fits: what was left out of its trace is counted. */
+export type FittingEntry = DecisionEntry & { readonly traceOmitted?: number }
 
 /**
- * The entry with its trace cut to what fits in a record: every rule that was about the workload, the first of those
- * that were not, and how many were left out.
+ * The entry with its trace cut to `bytes`, so that no number of rules can keep a decision from its record. Rules that
+ * decided come first, then those about the workload, then the others, each in the order in which they were judged; of a
+ * rule's tests the last ones are kept, which decided it.
  */
-export function recordTrace(entry: DecisionEntry): DecisionEntry & { readonly traceOmitted?: number } {
-  if (entry.kind !== 'exchange' || entry.trace.length <= shownMisses) return entry
-  let misses = 0
-  const trace = entry.trace.filter((rule: RuleTrace) => rule.selected || misses++ < shownMisses)
+export function fitTrace(entry: DecisionEntry, bytes: number): FittingEntry {
+  if (entry.kind !== 'exchange' || Buffer.byteLength(JSON.stringify(entry.trace)) <= bytes) return entry
+  const decided = new Set(entry.rules.map(({ target, id }) => `${target} ${id}`))
+  const weight = ({ rule, target, selected }: RuleTrace) => (decided.has(`${target} ${rule}`) ? 0 : selected ? 1 : 2)
+  const trace: RuleTrace[] = []
+  let left = bytes
+  for (const rule of entry.trace.toSorted((a, b) => weight(a) - weight(b))) {
+    const shown = { ...rule, tests: rule.tests.slice(-shownTests) }
+    left -= Buffer.byteLength(JSON.stringify(shown)) + 1
+    if (left < 0) break
+    trace.push(shown)
+  }
   return { ...entry, trace, traceOmitted: entry.trace.length - trace.length }
 }

@@ -1,8 +1,7 @@
-import type { Container, SqlQuerySpec } from '@azure/cosmos'
-import { cosmosStatus, fromCosmos } from '../cosmos-error.ts'
+import type { Container } from '@azure/cosmos'
+import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
 import { withoutSystemProperties } from '../document.ts'
-import { unavailable } from '../errors.ts'
-import { type Lease, leaseDocument, type StoredLease } from './lease.ts'
+import { type Lease, leaseDocument, leaseId, type StoredLease } from './lease.ts'
 
 /** Where leases are kept. Every change of state is conditional on the version that was read. */
 export interface LeaseStore {
@@ -11,10 +10,15 @@ export interface LeaseStore {
   create(lease: Lease): Promise<StoredLease | undefined>
   /** Undefined where it changed since it was read. */
   replace(lease: Lease, etag: string): Promise<StoredLease | undefined>
-  /** The live leases of a workload, 100 at most. */
-  heldBy(workload: Pick<Lease['workload'], 'issuer' | 'subject'>): Promise<readonly StoredLease[]>
+  /** The live leases that may be a workload's own: its pod's, and those that its pods share. */
+  heldBy(workload: Lease['workload']): Promise<readonly StoredLease[]>
   /** What the timer must look at by now, the longest overdue first. */
-  due(now: number, limit: number): Promise<readonly StoredLease[]>
+  due(now: number): AsyncIterable<StoredLease | UnreadableLease>
+}
+
+/** A lease's document that is none: what it stands for cannot be ended until somebody mends it. */
+export interface UnreadableLease {
+  readonly unreadable: string
 }
 
 type Document = Readonly<Record<string, unknown>>
@@ -23,7 +27,7 @@ type Document = Readonly<Record<string, unknown>>
 export function cosmosLeases(container: Container): LeaseStore {
   return {
     read: (slot, generation) =>
-      orUnavailable(async () => {
+      askCosmos('lease_unavailable', async () => {
         const { resource } = await container.item(leaseId(slot, generation), slot).read<Document>()
         return resource && stored(resource)
       }),
@@ -35,64 +39,52 @@ export function cosmosLeases(container: Container): LeaseStore {
         const { resource } = await container.item(lease.id, lease.slot).replace<Document>(lease, { accessCondition })
         return stored(resource ?? missing())
       }),
-    heldBy: ({ issuer, subject }) =>
-      find(container, 100, {
+    async heldBy({ issuer, subject, podUid }) {
+      const query = container.items.query<Document>({
         query:
-          'SELECT * FROM c WHERE c.state = "active" AND c.workload.issuer = @issuer AND c.workload.subject = @subject',
+          'SELECT * FROM c WHERE c.state = "active" AND c.workload.issuer = @issuer AND c.workload.subject = @subject ' +
+          'AND (c.share = "workload" OR c.workload.podUid = @pod OR NOT IS_DEFINED(c.workload.podUid))',
         parameters: [
           { name: '@issuer', value: issuer },
           { name: '@subject', value: subject },
+          { name: '@pod', value: podUid ?? null },
         ],
-      }),
-    due: (now, limit) =>
-      find(container, limit, {
+      })
+      const { resources } = await askCosmos('lease_unavailable', () => query.fetchAll())
+      return resources.map(stored)
+    },
+    async *due(now) {
+      const query = {
         query:
           'SELECT * FROM c WHERE c.state IN ("reserved", "active", "revoking") AND c.dueAt <= @now ORDER BY c.dueAt',
         parameters: [{ name: '@now', value: new Date(now).toISOString() }],
-      }),
+      }
+      const pages = container.items.query<Document>(query, { maxItemCount: 100 })
+      while (pages.hasMoreResults()) {
+        const { resources } = await askCosmos('lease_unavailable', () => pages.fetchNext())
+        yield* (resources ?? []).map(storedOrUnreadable)
+      }
+    },
   }
-}
-
-/** Lease ids name their slot, so that a lease is found by its id in one point read. */
-export function leaseId(slot: string, generation: number): string {
-  return `${slot}.${generation}`
-}
-
-/** The slot and generation in a lease's id, where it is one. */
-export function parseLeaseId(id: string): { readonly slot: string; readonly generation: number } | undefined {
-  const [, slot, generation] = /^([0-9a-f]{64})\.([0-7])$/.exec(id) ?? []
-  return slot && generation ? { slot, generation: Number(generation) } : undefined
 }
 
 function stored(document: Document): StoredLease {
   return { lease: leaseDocument.parse(withoutSystemProperties(document)), etag: String(document['_etag']) }
 }
 
-function find(container: Container, limit: number, query: SqlQuerySpec): Promise<readonly StoredLease[]> {
-  return orUnavailable(async () => {
-    const { resources } = await container.items.query<Document>(query, { maxItemCount: limit }).fetchNext()
-    // One document that cannot be read must not keep the timer from all others.
-    return (resources ?? [])
-      .filter(document => leaseDocument.safeParse(withoutSystemProperties(document)).success)
-      .map(stored)
-  })
+function storedOrUnreadable(document: Document): StoredLease | UnreadableLease {
+  const parsed = leaseDocument.safeParse(withoutSystemProperties(document))
+  if (parsed.success) return { lease: parsed.data, etag: String(document['_etag']) }
+  return { unreadable: String(document['id']) }
 }
 
-async function unless<T>(status: number, write: () => Promise<T>): Promise<T | undefined> {
-  return orUnavailable(() =>
+function unless<T>(status: number, write: () => Promise<T>): Promise<T | undefined> {
+  return askCosmos('lease_unavailable', () =>
     write().catch(error => {
       if (cosmosStatus(error) === status) return undefined
       throw error
     }),
   )
-}
-
-async function orUnavailable<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (cause) {
-    throw unavailable('lease_unavailable', { detail: fromCosmos(cause), cause })
-  }
 }
 
 function missing(): never {

@@ -1,16 +1,25 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { hardLimit } from '../cosmos-follower.ts'
 import type { Account } from '../credentials/credential-provider.ts'
 import type { Secret } from '../credentials/secret.ts'
 import type { SecretVersion } from '../credentials/secret-reference.ts'
-import { ExchangeError, NotMinted, unavailable } from '../errors.ts'
+import { ExchangeError, unavailable } from '../errors.ts'
 import type { Workload } from '../workload/workload.ts'
-import { type LeaseStore, parseLeaseId } from './cosmos-leases.ts'
+import type { LeaseStore } from './cosmos-leases.ts'
 import { deriveSecret } from './derive-secret.ts'
-import type { Lease, StoredLease } from './lease.ts'
-import { accountOf, ending, isHeldBy, type LeaseRequest, minting, newLease, situationOf } from './lease-states.ts'
+import { type Lease, parseLeaseId, type StoredLease } from './lease.ts'
+import {
+  accountOf,
+  ending,
+  holderOf,
+  isHeldBy,
+  type LeaseRequest,
+  minting,
+  newLease,
+  situationOf,
+} from './lease-states.ts'
 import { type Slot, type SlotIdentity, slotAt } from './slot.ts'
 
 /** A lease that this exchange may release, once the record is written. */
@@ -26,6 +35,8 @@ export interface HeldLease {
   readonly mustMint: boolean
 }
 
+type LiveLease = Pick<HeldLease, 'stored' | 'secret'>
+
 /** The leases of one deployment. */
 export interface Leases {
   /**
@@ -35,8 +46,11 @@ export interface Leases {
   hold(request: Omit<SlotIdentity, 'deployment'>, decision: string): Promise<HeldLease>
   /** The account was made: the lease may be released. Throws `lease_lost` where another took over meanwhile. */
   activate(held: HeldLease): Promise<void>
-  /** Minting failed so. Never throws: what cannot be written now lapses anyway. */
-  abandon(held: HeldLease, error: unknown): Promise<void>
+  /**
+   * It came to no account that may be released. `nothing`: it is certain that none was made, and the next exchange may
+   * try under the same generation. Never throws: what cannot be written now lapses anyway.
+   */
+  abandon(held: HeldLease, made: 'nothing' | 'unclear'): Promise<void>
   /** The workload's own live lease of that id, or whose secret this is. */
   findHeld(token: Secret, workload: Workload): Promise<StoredLease | undefined>
   /** Gives a lease back: the timer ends it at its next run. */
@@ -50,6 +64,8 @@ export interface LeasesOptions {
   readonly derivationKey: (version?: string) => Promise<SecretVersion>
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
+  /** Waits so many milliseconds. */
+  readonly pause?: (milliseconds: number) => Promise<unknown>
 }
 
 /** How often and how long a request waits for an account that another is making: about three seconds. */
@@ -62,8 +78,8 @@ const rememberedLeases = 10_000
  * One minter per account: whoever creates the lease makes the account, everybody else describes it. A reserved lease
  * past its time is given up, and the next generation, another account, takes its place.
  */
-export function openLeases({ store, deployment, derivationKey, now }: LeasesOptions): Leases {
-  const live = new LRUCache<string, StoredLease>({ max: rememberedLeases, ttl: hardLimit })
+export function openLeases({ store, deployment, derivationKey, now, pause = sleep }: LeasesOptions): Leases {
+  const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit })
 
   async function secretOf({ target, id, salt, keyVersion }: Lease): Promise<Secret> {
     const { secret: key } = await derivationKey(keyVersion)
@@ -71,10 +87,7 @@ export function openLeases({ store, deployment, derivationKey, now }: LeasesOpti
   }
 
   async function heldIn(slot: Slot, stored: StoredLease, mustMint: boolean): Promise<HeldLease> {
-    const secret = await secretOf(stored.lease)
-    const account = accountOf(stored.lease)
-    const { expiresAt } = account
-    return { stored, secret, account, mustMint, expiresAt, refreshAt: Math.min(slot.windowEnd, expiresAt) }
+    return held(slot, { stored, secret: await secretOf(stored.lease) }, mustMint)
   }
 
   async function reserve(request: LeaseRequest, slot: Slot, generation: number): Promise<StoredLease | undefined> {
@@ -91,14 +104,18 @@ export function openLeases({ store, deployment, derivationKey, now }: LeasesOpti
       if (reserved) return heldIn(slot, reserved, true)
       if (!found) continue
       const situation = situationOf(found.lease, now())
-      if (situation === 'live') {
-        live.set(slot.id, found)
-        return heldIn(slot, found, false)
-      }
-      if (situation === 'lapsed') await store.replace(ending(found.lease, 'lapsed', now()), found.etag)
-      if (situation === 'lapsed' || situation === 'ended') return undefined
+      if (situation === 'live') return remembered(await heldIn(slot, found, false))
+      if (situation === 'ended') return undefined
+      // If it changed since, its minter may have been just in time: it is read again.
+      if (situation === 'lapsed' && (await store.replace(ending(found.lease, 'lapsed', now()), found.etag)))
+        return undefined
     }
     throw unavailable('lease_pending', { retryAfter: 1 })
+  }
+
+  function remembered(found: HeldLease): HeldLease {
+    live.set(found.stored.lease.slot, found)
+    return found
   }
 
   async function retake({ lease, etag }: StoredLease): Promise<StoredLease | undefined> {
@@ -110,7 +127,7 @@ export function openLeases({ store, deployment, derivationKey, now }: LeasesOpti
       const request = { ...identity, deployment, decision }
       const slot = slotAt(request, now())
       const known = live.get(slot.id)
-      if (known && known.lease.expiresAt > new Date(now()).toISOString()) return heldIn(slot, known, false)
+      if (known && Date.parse(known.stored.lease.expiresAt) > now()) return held(slot, known, false)
       for (let generation = 0; generation < maxGenerations; generation++) {
         const held = await atGeneration(request, slot, generation)
         if (held) return held
@@ -119,15 +136,15 @@ export function openLeases({ store, deployment, derivationKey, now }: LeasesOpti
       throw new ExchangeError('slow_down', 'lease_generations', { retryAfter })
     },
 
-    async activate({ stored: { lease, etag } }) {
+    async activate({ stored: { lease, etag }, secret }) {
       const active = await store.replace({ ...lease, state: 'active', dueAt: lease.expiresAt }, etag)
       if (!active) throw unavailable('lease_lost', { retryAfter: 1 })
-      live.set(lease.slot, active)
+      live.set(lease.slot, { stored: active, secret })
     },
 
-    async abandon({ stored: { lease, etag } }, error) {
+    async abandon({ stored: { lease, etag } }, made) {
       const given =
-        error instanceof NotMinted
+        made === 'nothing'
           ? { ...lease, vacant: true, dueAt: lease.expiresAt }
           : { ...ending(lease, 'failed', now()), dueAt: lease.mintUntil }
       await store.replace(given, etag).catch(() => undefined)
@@ -140,7 +157,7 @@ export function openLeases({ store, deployment, derivationKey, now }: LeasesOpti
         return found && isHeldBy(found.lease, workload) ? found : undefined
       }
       // No digest of a secret is kept anywhere: the workload's leases are few, and each tells its secret again.
-      const held = await store.heldBy({ issuer: workload.issuer.id, subject: workload.subject })
+      const held = await store.heldBy(holderOf(workload))
       for (const stored of held.filter(({ lease }) => isHeldBy(lease, workload))) {
         if (sameSecret(await secretOf(stored.lease), token)) return stored
       }
@@ -148,11 +165,18 @@ export function openLeases({ store, deployment, derivationKey, now }: LeasesOpti
     },
 
     async release({ lease, etag }) {
-      live.delete(lease.slot)
       const ended = await store.replace(ending(lease, 'released', now()), etag)
+      // Not before: an exchange that read the lease meanwhile would have remembered it again.
+      live.delete(lease.slot)
       if (!ended) throw unavailable('lease_lost', { retryAfter: 1 })
     },
   }
+}
+
+function held(slot: Slot, { stored, secret }: LiveLease, mustMint: boolean): HeldLease {
+  const account = accountOf(stored.lease)
+  const { expiresAt } = account
+  return { stored, secret, account, mustMint, expiresAt, refreshAt: Math.min(slot.windowEnd, expiresAt) }
 }
 
 /** In constant time: how much of a guess is right must not be told by how long the answer takes. */

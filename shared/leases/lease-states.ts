@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Account } from '../credentials/credential-provider.ts'
 import type { Workload } from '../workload/workload.ts'
-import { leaseId } from './cosmos-leases.ts'
-import type { Lease } from './lease.ts'
+import { type Lease, leaseId } from './lease.ts'
 import type { Slot, SlotIdentity } from './slot.ts'
 
 /** What an exchange asks a lease for. */
@@ -18,9 +17,9 @@ export function accountOf(lease: Lease): Account<unknown> {
   }
 }
 
-/** The lease on its way out: due at once. */
-export function ending(lease: Lease, cause: NonNullable<Lease['cause']>, now: number): Lease {
-  return { ...lease, state: 'revoking', cause: lease.cause ?? cause, dueAt: new Date(now).toISOString() }
+/** The lease on its way out, due at a time in epoch milliseconds. */
+export function ending(lease: Lease, cause: NonNullable<Lease['cause']>, dueAt: number): Lease {
+  return { ...lease, state: 'revoking', cause: lease.cause ?? cause, dueAt: new Date(dueAt).toISOString() }
 }
 
 /** What a request finds at a generation of its slot. */
@@ -86,7 +85,8 @@ export function newLease({ request, slot, generation, keyVersion, deployment, no
   return minting(lease, now)
 }
 
-function holderOf({ issuer, subject, serviceAccount, pod }: Workload): Lease['workload'] {
+/** Whose a lease is. */
+export function holderOf({ issuer, subject, serviceAccount, pod }: Workload): Lease['workload'] {
   return { issuer: issuer.id, subject, serviceAccountUid: serviceAccount?.uid, podUid: pod?.uid }
 }
 

@@ -56,3 +56,14 @@ export interface StoredLease {
   readonly lease: Lease
   readonly etag: string
 }
+
+/** Lease ids name their slot, so that a lease is found by its id in one point read. */
+export function leaseId(slot: string, generation: number): string {
+  return `${slot}.${generation}`
+}
+
+/** The slot and generation in a lease's id, where it is one. */
+export function parseLeaseId(id: string): { readonly slot: string; readonly generation: number } | undefined {
+  const [, slot, generation] = /^([0-9a-f]{64})\.([0-7])$/.exec(id) ?? []
+  return slot && generation ? { slot, generation: Number(generation) } : undefined
+}

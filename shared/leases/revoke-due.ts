@@ -20,11 +20,14 @@ export interface RevokeDueOptions {
 export interface RevocationRun {
   readonly revoked: number
   readonly failed: number
+  /** Ids of documents that are no leases, 20 at most: what they stand for is not ended until somebody mends them. */
+  readonly unreadable: readonly string[]
 }
 
-/** Leases taken up in one page, and how many at a time. */
-const pageSize = 100
 const workers = 8
+/** While one run has a lease in hand, others pass it over for this long, in milliseconds. */
+const claimTime = 60_000
+const reportedIds = 20
 const day = 86_400
 
 /** A revoked lease is kept a week, far beyond its window, and then Cosmos DB lets it go. */
@@ -38,11 +41,18 @@ const [firstWait, longestWait] = [15_000, 15 * 60_000]
  * run twice at once: every step is conditional on the version that was read.
  */
 export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRun> {
-  const run = { revoked: 0, failed: 0 }
-  const due = [...(await options.store.due(options.now(), pageSize))]
+  const run = { revoked: 0, failed: 0, unreadable: [] as string[] }
+  const due = options.store.due(options.now())[Symbol.asyncIterator]()
   async function work(): Promise<void> {
-    for (let next = due.shift(); next && !options.signal.aborted; next = due.shift()) {
-      const outcome = await revokeLease(next, options)
+    while (!options.signal.aborted) {
+      const { value: found, done } = await due.next()
+      if (done) return
+      if ('unreadable' in found) {
+        if (run.unreadable.length < reportedIds) run.unreadable.push(found.unreadable)
+        continue
+      }
+      // What cannot even be claimed stays due as it is, and keeps no other lease from being ended.
+      const outcome = await revokeLease(found, options).catch(() => 'failed' as const)
       if (outcome !== 'skipped') run[outcome] += 1
     }
   }
@@ -52,22 +62,24 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
 
 async function revokeLease(found: StoredLease, options: RevokeDueOptions): Promise<'revoked' | 'failed' | 'skipped'> {
   const { store, now } = options
-  const marked = found.lease.state === 'revoking' ? found : await mark(found, options)
-  if (!marked) return 'skipped'
+  const claimed = await claim(found, options)
+  if (!claimed) return 'skipped'
   try {
-    const evidence = await options.minterOf(marked.lease).revoke(accountOf(marked.lease), options.signal)
-    if (now() < Date.parse(marked.lease.mintUntil)) return await lookAgain(marked, options)
-    const revoked: Lease = { ...marked.lease, state: 'revoked', evidence, ttl: retention }
+    const evidence = await options.minterOf(claimed.lease).revoke(accountOf(claimed.lease), options.signal)
+    if (now() < Date.parse(claimed.lease.mintUntil)) return await lookAgain(claimed, options)
+    const revoked: Lease = { ...claimed.lease, state: 'revoked', evidence, ttl: retention }
     await options.decisions.write({ kind: 'revocation', decision: uuid(), outcome: 'revoked', ...told(revoked) })
-    return (await store.replace(revoked, marked.etag)) ? 'revoked' : 'skipped'
+    return (await store.replace(revoked, claimed.etag)) ? 'revoked' : 'skipped'
   } catch (error) {
-    await postpone(marked, toExchangeError(error).reason, options)
+    await postpone(claimed, toExchangeError(error).reason, options)
     return 'failed'
   }
 }
 
-function mark({ lease, etag }: StoredLease, { store, now }: RevokeDueOptions): Promise<StoredLease | undefined> {
-  return store.replace(ending(lease, lease.state === 'active' || lease.vacant ? 'expired' : 'lapsed', now()), etag)
+/** Marks the lease as ending and takes it for this run. Undefined where another run was first. */
+function claim({ lease, etag }: StoredLease, { store, now }: RevokeDueOptions): Promise<StoredLease | undefined> {
+  const cause = lease.state === 'active' || lease.vacant ? 'expired' : 'lapsed'
+  return store.replace(ending(lease, cause, now() + claimTime), etag)
 }
 
 /** A late minter may still make the account until `mintUntil`: it counts as absent only when seen so afterwards. */

@@ -1,10 +1,8 @@
 import type { Container, ItemResponse } from '@azure/cosmos'
 import { v7 as uuid } from 'uuid'
-import { cosmosStatus, fromCosmos } from '../cosmos-error.ts'
+import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
 import type { AdminEntry, DecisionLog } from '../decisions/record.ts'
 import { type Stored, tombstone, withoutSystemProperties } from '../document.ts'
-import { unavailable } from '../errors.ts'
-import { scopeName } from '../targets/target.ts'
 import type { Workload } from '../workload/workload.ts'
 import { parseRule } from './ruleset.ts'
 
@@ -27,8 +25,8 @@ export type Changed =
 
 /** Rules as operators change them. Everything throws 503 where Cosmos DB cannot be asked. */
 export interface RuleEditor {
-  /** A page of the rules of a target, or of all. */
-  list(target: string | undefined, continuation: string | undefined): Promise<RulePage>
+  /** A page of the rules of a target, or of all. Undefined where the continuation is none. */
+  list(target: string | undefined, continuation: string | undefined): Promise<RulePage | undefined>
   read(name: RuleName): Promise<Stored<unknown> | undefined>
   /** Checked by the code that reads it; the intent is on the record before, the outcome after. */
   put(name: RuleName, document: unknown, expected: Expected, operator: Workload): Promise<Changed>
@@ -48,6 +46,8 @@ export interface RuleEditorOptions {
 }
 
 const pageSize = 100
+/** A rule goes into the record whole, and must fit. */
+const maxRuleLength = 16_000
 /** Tombstones outlast every instance that could have missed them: 30 days, in seconds. */
 const tombstoneLife = 30 * 86_400
 
@@ -56,7 +56,7 @@ export function cosmosRuleEditor({ rules, targets, decisions }: RuleEditorOption
   const itemOf = ({ id, target }: RuleName) => rules.item(id, target)
 
   async function readRaw(name: RuleName): Promise<Document | undefined> {
-    return (await orUnavailable(() => itemOf(name).read<Document>())).resource
+    return (await askCosmos('documents_unavailable', () => itemOf(name).read<Document>())).resource
   }
 
   /** A tombstone counts as absent, so a rule that was removed can be made again in its place. */
@@ -71,7 +71,7 @@ export function cosmosRuleEditor({ rules, targets, decisions }: RuleEditorOption
       etag === undefined
         ? rules.items.create<Document>(document)
         : itemOf(name).replace<Document>(document, { accessCondition: { type: 'IfMatch', condition: etag } })
-    const written = await orUnavailable(() => writing.catch(unlessConflict))
+    const written = await askCosmos('documents_unavailable', () => writing.catch(unlessConflict))
     return written?.resource ? { kind: 'changed', rule: stored(written.resource) } : { kind: 'conflict' }
   }
 
@@ -98,7 +98,10 @@ export function cosmosRuleEditor({ rules, targets, decisions }: RuleEditorOption
         ...(continuation !== undefined && { continuationToken: continuation }),
       }
       const query = 'SELECT * FROM c WHERE NOT IS_DEFINED(c.deleted)'
-      const page = await orUnavailable(() => rules.items.query<Document>(query, options).fetchNext())
+      const page = await askCosmos('documents_unavailable', () =>
+        rules.items.query<Document>(query, options).fetchNext().catch(unlessMalformed),
+      )
+      if (!page) return undefined
       const next = page.continuationToken
       return { rules: (page.resources ?? []).map(stored), ...(next && { continuation: next }) }
     },
@@ -109,15 +112,9 @@ export function cosmosRuleEditor({ rules, targets, decisions }: RuleEditorOption
     },
 
     async put(name, document, expected, operator) {
-      const parsed = parseRule(document)
-      if ('problems' in parsed) return { kind: 'invalid', problems: parsed.problems }
-      const { id, target, scopes = [] } = parsed.rule
-      const misplaced = [id !== name.id && 'id', target !== name.target && 'target'].filter(Boolean)
-      if (misplaced.length > 0) {
-        return { kind: 'invalid', problems: misplaced.map(member => `${member}: expected what the URL says`) }
-      }
-      const problems = await referenceProblems(targets, target, scopes)
+      const problems = await problemsOf(document, name, targets)
       if (problems.length > 0) return { kind: 'invalid', problems }
+      const { id, target } = name
       return change(
         { action: 'put-rule', operator, document: { container: 'rules', id, target } },
         document as Document,
@@ -136,17 +133,28 @@ type Intent = Pick<AdminEntry, 'action' | 'operator' | 'document'>
 
 const failed = { outcome: 'failed' as const }
 
+/** Everything that keeps a document from being saved as the rule of that name. */
+async function problemsOf(document: unknown, name: RuleName, targets: Container): Promise<readonly string[]> {
+  const parsed = parseRule(document)
+  if ('problems' in parsed) return parsed.problems
+  const { id, target, scopes = [] } = parsed.rule
+  if (id !== name.id) return ['id: expected what the URL says']
+  if (target !== name.target) return ['target: expected what the URL says']
+  if (JSON.stringify(document).length > maxRuleLength) return [`document: expected ${maxRuleLength} characters at most`]
+  return referenceProblems(targets, target, scopes)
+}
+
 /** A rule must not name a target or a scope that is not there: it would look like protection, and be none. */
 async function referenceProblems(
   targets: Container,
   target: string,
   scopes: readonly string[],
 ): Promise<readonly string[]> {
-  const { resource } = await orUnavailable(() => targets.item(target, target).read<Document>())
+  const { resource } = await askCosmos('documents_unavailable', () => targets.item(target, target).read<Document>())
   const defined = resource?.['scopes']
   if (typeof defined !== 'object' || defined === null) return [`target: there is no target "${target}"`]
   return scopes
-    .filter(scope => scopeName.safeParse(scope).success && !Object.hasOwn(defined, scope))
+    .filter(scope => !Object.hasOwn(defined, scope))
     .map(scope => `scopes: the target has no scope "${scope}"`)
 }
 
@@ -154,17 +162,13 @@ function stored(document: Document): Stored<unknown> {
   return { content: withoutSystemProperties(document), version: String(document['_etag']) }
 }
 
+function unlessMalformed(error: unknown): undefined {
+  if (cosmosStatus(error) !== 400) throw error
+}
+
 function unlessConflict(error: unknown): ItemResponse<Document> | undefined {
   const status = cosmosStatus(error)
   // 404: replaced at a version of a rule that is gone altogether.
   if (status === 409 || status === 412 || status === 404) return undefined
   throw error
-}
-
-async function orUnavailable<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (cause) {
-    throw unavailable('documents_unavailable', { detail: fromCosmos(cause), cause })
-  }
 }

@@ -1,9 +1,8 @@
 import type { Container } from '@azure/cosmos'
 import { LRUCache } from 'lru-cache'
-import { fromCosmos } from '../cosmos-error.ts'
+import { askCosmos } from '../cosmos-error.ts'
 import type { Follower } from '../cosmos-follower.ts'
 import { type Stored, tombstone, withoutSystemProperties } from '../document.ts'
-import { unavailable } from '../errors.ts'
 import { compileRules, mergeRulesets, type Ruleset } from './ruleset.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -58,13 +57,9 @@ async function readPartition(container: Container, target: string): Promise<Rule
 }
 
 async function queryPartition(container: Container, target: string): Promise<readonly Stored<unknown>[]> {
-  try {
-    const query = container.items.query<Document>('SELECT * FROM c', { partitionKey: target })
-    const { resources } = await query.fetchAll()
-    return resources
-      .filter(document => !tombstone.safeParse(document).success)
-      .map(document => ({ content: withoutSystemProperties(document), version: String(document['_etag']) }))
-  } catch (cause) {
-    throw unavailable('documents_unavailable', { detail: fromCosmos(cause), cause })
-  }
+  const query = container.items.query<Document>('SELECT * FROM c', { partitionKey: target })
+  const { resources } = await askCosmos('documents_unavailable', () => query.fetchAll())
+  return resources
+    .filter(document => !tombstone.safeParse(document).success)
+    .map(document => ({ content: withoutSystemProperties(document), version: String(document['_etag']) }))
 }

@@ -100,7 +100,9 @@ function grantOf(used: readonly Judged[], { scopes, target }: Facts): Allowed['g
 function denied(reason: DenialReason, because: readonly Judged[], judged: readonly Judged[]): Denied {
   const selecting = judged.filter(({ compiled, trace }) => trace.selected && compiled.state === 'enforced')
   const selected = selecting.some(({ compiled }) => compiled.rule.effect === 'allow')
-  const hint = (because.length > 0 ? because : selecting).map(({ compiled }) => compiled.rule.whenDenied).find(Boolean)
+  // A guardrail's hint is not given: it would tell the targets that exist from those that do not.
+  const speaking = (because.length > 0 ? because : selecting).filter(({ compiled }) => compiled.rule.target !== '*')
+  const hint = speaking.map(({ compiled }) => compiled.rule.whenDenied).find(Boolean)
   return {
     outcome: 'denied',
     reason: selected || because.length > 0 || reason === 'rule_unreadable' ? reason : 'no_rule',

@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { documentId } from '../document.ts'
+import { documentId, scopeName } from '../document.ts'
 import { duration } from '../duration.ts'
-import { scopeName } from '../targets/target.ts'
 
 /** Exact text, or text that ends in one `*`, which stands for any ending. There are no regular expressions. */
 export const pattern = z

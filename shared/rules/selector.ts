@@ -25,7 +25,8 @@ export function compileSelector({ issuer, ...named }: WorkloadSelector): Compile
   ]
   for (const [member, find] of Object.entries(members)) {
     const expected = named[member as keyof typeof members]
-    if (expected !== undefined) tests.push(textTest(member, expected, find))
+    if (expected !== undefined)
+      tests.push(member === 'serviceAccountUid' ? exactTest(member, expected, find) : textTest(member, expected, find))
   }
   return tests
 }
@@ -41,13 +42,27 @@ export function selects(selector: CompiledSelector, workload: Workload): { met: 
   return { met: true, tests }
 }
 
-function textTest(test: string, expected: string, find: (workload: Workload) => string | undefined): Test {
-  const prefix = expected.endsWith('*') ? expected.slice(0, -1) : undefined
-  return workload => {
-    const found = find(workload)
-    const met = found !== undefined && (prefix === undefined ? found === expected : found.startsWith(prefix))
-    return { test, met, expected, ...(found !== undefined && { found }) }
-  }
+type Find = (workload: Workload) => string | undefined
+
+/** Exact text, or any ending where the pattern ends in `*`. */
+function textTest(test: string, expected: string, find: Find): Test {
+  if (!expected.endsWith('*')) return exactTest(test, expected, find)
+  const prefix = expected.slice(0, -1)
+  return workload => traced(test, expected, find(workload), found => found.startsWith(prefix))
+}
+
+/** Exact text: a uid may hold anything, and a `*` in one stands for itself. */
+function exactTest(test: string, expected: string, find: Find): Test {
+  return workload => traced(test, expected, find(workload), found => found === expected)
+}
+
+function traced(
+  test: string,
+  expected: string,
+  found: string | undefined,
+  fits: (found: string) => boolean,
+): TestTrace {
+  return found === undefined ? { test, met: false, expected } : { test, met: fits(found), expected, found }
 }
 
 function labelTest(expected: Readonly<Record<string, string>>): Test {
@@ -56,6 +71,8 @@ function labelTest(expected: Readonly<Record<string, string>>): Test {
     test: 'issuer labels',
     met: wanted.every(([name, value]) => Object.hasOwn(issuer.labels, name) && issuer.labels[name] === value),
     expected,
-    found: issuer.labels,
+    found: Object.fromEntries(
+      wanted.map(([name]) => [name, Object.hasOwn(issuer.labels, name) ? issuer.labels[name] : null]),
+    ),
   })
 }

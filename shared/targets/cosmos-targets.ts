@@ -1,9 +1,8 @@
 import type { Container } from '@azure/cosmos'
 import { LRUCache } from 'lru-cache'
-import { fromCosmos } from '../cosmos-error.ts'
+import { askCosmos } from '../cosmos-error.ts'
 import type { Follower } from '../cosmos-follower.ts'
 import { documentId, tombstone, withoutSystemProperties } from '../document.ts'
-import { unavailable } from '../errors.ts'
 import { type FindProvider, type OpenProvider, parseTarget, type Target } from './target.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -77,15 +76,12 @@ function idKey(id: string): string {
 }
 
 async function read(container: Container, name: TargetName): Promise<Document | undefined> {
-  try {
-    if ('id' in name) return (await container.item(name.id, name.id).read<Document>()).resource
-    const query = {
-      query: 'SELECT * FROM c WHERE c.uri = @uri',
-      parameters: [{ name: '@uri', value: name.uri }],
-    }
-    const { resources } = await container.items.query<Document>(query).fetchAll()
-    return resources.length === 1 ? resources[0] : undefined
-  } catch (cause) {
-    throw unavailable('documents_unavailable', { detail: fromCosmos(cause), cause })
+  if ('id' in name) {
+    const item = container.item(name.id, name.id)
+    return (await askCosmos('documents_unavailable', () => item.read<Document>())).resource
   }
+  const query = { query: 'SELECT * FROM c WHERE c.uri = @uri', parameters: [{ name: '@uri', value: name.uri }] }
+  const found = container.items.query<Document>(query)
+  const { resources } = await askCosmos('documents_unavailable', () => found.fetchAll())
+  return resources.length === 1 ? resources[0] : undefined
 }

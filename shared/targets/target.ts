@@ -1,10 +1,7 @@
 import { z } from 'zod'
 import type { CredentialProvider, Minter, Source } from '../credentials/credential-provider.ts'
-import { describeProblems, documentId, labels } from '../document.ts'
+import { describeProblems, documentId, labels, scopeName } from '../document.ts'
 import { duration } from '../duration.ts'
-
-/** A scope's name as OAuth allows it (RFC 6749 section 3.3), bounded. */
-export const scopeName = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,64}$/, 'expected an OAuth scope token')
 
 const ttl = duration({ min: 'PT1M', max: 'PT24H' })
 

@@ -1,6 +1,6 @@
 import type { Container } from '@azure/cosmos'
 import { z } from 'zod'
-import { fromCosmos } from '../cosmos-error.ts'
+import { askCosmos } from '../cosmos-error.ts'
 import type { Follower } from '../cosmos-follower.ts'
 import { describeProblems, withoutSystemProperties } from '../document.ts'
 import { ExchangeError, unavailable } from '../errors.ts'
@@ -71,12 +71,7 @@ export function cosmosIssuers(container: Container, follow: FollowIssuers): Issu
 }
 
 async function readIssuer(container: Container, id: string): Promise<Found> {
-  const { resource } = await container
-    .item(id, id)
-    .read<Document>()
-    .catch(cause => {
-      throw unavailable('documents_unavailable', { detail: fromCosmos(cause), cause })
-    })
+  const { resource } = await askCosmos('documents_unavailable', () => container.item(id, id).read<Document>())
   const parsed = issuerDocument.safeParse(withoutSystemProperties(resource ?? {}))
   if (!parsed.success) {
     throw unavailable('issuer_unreadable', { detail: { issuer: id, problem: describeProblems(parsed.error)[0] ?? '' } })

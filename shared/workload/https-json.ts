@@ -26,11 +26,16 @@ for (const [network, prefix] of [
   privateAddresses.addSubnet(network, prefix, 'ipv4')
 }
 for (const [network, prefix] of [
-  ['::', 127],
+  ['::', 96],
+  ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
+  ['100::', 64],
+  ['2001::', 32],
+  ['2002::', 16],
   ['fc00::', 7],
   ['fe80::', 10],
+  ['fec0::', 10],
   ['ff00::', 8],
 ] as const) {
   privateAddresses.addSubnet(network, prefix, 'ipv6')
@@ -51,6 +56,8 @@ function get(url: URL, network: 'public' | 'private'): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = {
       headers: { accept: 'application/json' },
+      // A connection that was opened for a private issuer must not be used again for a public one: it has no lookup.
+      agent: false,
       signal: AbortSignal.timeout(timeout),
       ...(network === 'public' && { lookup: publicLookup }),
     }

@@ -31,14 +31,20 @@ interface IssuerState {
   set: KeySet | undefined
   fetching: Promise<KeySet> | undefined
   lastAttempt: number
+  /** The last attempt failed. */
+  failing: boolean
 }
 
 /** Keys are asked for again when they are this old: a key that the issuer withdrew stops counting then. */
 const refetchAfter = 10 * 60_000
+/** For so long after that they serve while they are being asked for; then requests wait, unless the issuer is down. */
+const grace = 60_000
 /** While an issuer is down, its last known keys serve this long: AKS keeps a rotated key for a day. */
 const maxAge = 24 * 3_600_000
 /** An unknown key id, or an issuer that is down, causes one request in this time and not one per token. */
 const cooldown = 30_000
+/** Where there are no keys at all yet, asking again soon is worth more. */
+const firstCooldown = 2_000
 
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.url() })
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(50) })
@@ -52,7 +58,7 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
     const name = JSON.stringify([issuer.id, issuer.issuerUrl, issuer.keys, issuer.network, issuer.algorithms])
     let state = states.get(name)
     if (!state) {
-      state = { set: undefined, fetching: undefined, lastAttempt: Number.NEGATIVE_INFINITY }
+      state = { set: undefined, fetching: undefined, lastAttempt: Number.NEGATIVE_INFINITY, failing: false }
       states.set(name, state)
     }
     return state
@@ -60,7 +66,15 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
 
   function refetch(issuer: Issuer, state: IssuerState): Promise<KeySet> {
     state.fetching ??= fetchKeys(issuer, fetchJson, state.set?.keys)
-      .then(keys => (state.set = { keys, fetchedAt: monotonic() }))
+      .then(keys => {
+        state.failing = false
+        state.set = { keys, fetchedAt: monotonic() }
+        return state.set
+      })
+      .catch(error => {
+        state.failing = true
+        throw error
+      })
       .finally(() => {
         state.fetching = undefined
         state.lastAttempt = monotonic()
@@ -71,14 +85,17 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
   async function currentSet(issuer: Issuer, state: IssuerState): Promise<KeySet> {
     const age = state.set ? monotonic() - state.set.fetchedAt : Number.POSITIVE_INFINITY
     if (state.set && age < refetchAfter) return state.set
-    const cooling = !state.fetching && monotonic() - state.lastAttempt < cooldown
-    try {
-      if (!cooling) return await refetch(issuer, state)
-    } catch (cause) {
-      if (age >= maxAge) throw unavailable('issuer_keys_unavailable', { cause })
+    const wait = state.lastAttempt + (state.set ? cooldown : firstCooldown) - monotonic()
+    const asking = state.fetching || wait <= 0 ? refetch(issuer, state) : undefined
+    if (state.set && (age < refetchAfter + grace || (state.failing && age < maxAge))) {
+      asking?.catch(() => undefined)
+      return state.set
     }
-    if (state.set && age < maxAge) return state.set
-    throw unavailable('issuer_keys_unavailable')
+    if (!asking) throw unavailable('issuer_keys_unavailable', { retryAfter: wait / 1000 })
+    return asking.catch(cause => {
+      if (state.set && age < maxAge) return state.set
+      throw unavailable('issuer_keys_unavailable', { cause })
+    })
   }
 
   return {

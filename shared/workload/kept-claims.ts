@@ -9,13 +9,20 @@ const text = z
 /** A claim beyond these bounds is not a fact: a condition on it cannot be evaluated. */
 const claim: z.ZodType<Claim> = z.union([text, z.number(), z.boolean(), z.array(text).max(32)])
 
-/** Those of the named top-level claims that the token has and that are within bounds. */
+/** What the kept claims of one token may take in a record, in bytes. */
+const maxBytes = 4_096
+
+/** Those of the named top-level claims that the token has and that are within bounds, as far as there is room. */
 export function keptClaims(payload: unknown, names: readonly string[]): Readonly<Record<string, Claim>> {
   const kept: Record<string, Claim> = Object.create(null)
   if (typeof payload !== 'object' || payload === null) return kept
+  let room = maxBytes
   for (const name of names) {
     const parsed = claim.safeParse(Object.getOwnPropertyDescriptor(payload, name)?.value)
-    if (parsed.success) kept[name] = parsed.data
+    if (!parsed.success) continue
+    room -= Buffer.byteLength(JSON.stringify([name, parsed.data]))
+    if (room < 0) break
+    kept[name] = parsed.data
   }
   return kept
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { Secret } from '../credentials/secret.ts'
-import type { DecisionLog } from '../decisions/record.ts'
-import { malformedForm, readParameters } from '../form.ts'
-import type { VerifyToken } from '../workload/verify-token.ts'
-import type { Leases } from './hold-lease.ts'
+import { Secret } from './credentials/secret.ts'
+import type { DecisionLog } from './decisions/record.ts'
+import { malformedForm, readParameters } from './form.ts'
+import type { Leases } from './leases/hold-lease.ts'
+import type { VerifyToken } from './workload/verify-token.ts'
 
 export interface GiveBackSteps {
   readonly verify: VerifyToken

@@ -1,0 +1,88 @@
+import { availableParallelism, cpus, platform } from 'node:os'
+import type { Measurement, Plan } from './part.ts'
+
+/** One JSON object: names and numbers. */
+export function toJson(measured: readonly Measurement[]): string {
+  return JSON.stringify(Object.fromEntries(measured.map(({ name, value }) => [name, Number(rounded(value))])))
+}
+
+/** A few lines for whoever waits at the terminal. */
+export function describeShort(measured: readonly Measurement[], complete: boolean): string {
+  const width = Math.max(...measured.map(({ name }) => name.length))
+  const lines = measured.map(one => {
+    const between = one.spread ? ` (${one.spread.map(rounded).join(' to ')})` : ''
+    return `${one.name.padEnd(width)}  ${rounded(one.value)} ${one.unit}${between}\n${''.padEnd(width)}  ${one.detail}`
+  })
+  const note = complete ? [] : ['', 'Not a full run: shorter, or not all of it. RESULTS.md stays as it is.']
+  return [...lines, ...note].join('\n')
+}
+
+/** Four digits that count: what the machine's noise leaves of a number is less. */
+function rounded(value: number): string {
+  return Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4)))
+}
+
+/** The text of RESULTS.md. */
+export function describeResults(measured: readonly Measurement[], plan: Plan): string {
+  const rows = measured.map(({ name, value, unit, spread, detail }) => {
+    const between = spread ? spread.map(rounded).join(' to ') : ''
+    return `| \`${name}\` | ${rounded(value)} ${unit} | ${between} | ${detail} |`
+  })
+  return `# Speed
+
+Written by \`npm run bench\`; do not edit. The last full run: ${new Date().toISOString().slice(0, 10)}, ${machine()}.
+
+| name | median | lowest to highest | what else was seen |
+|---|---|---|---|
+${rows.join('\n')}
+
+${howMeasured(plan)}${whatLimits}`
+}
+
+function machine(): string {
+  const model = cpus()[0]?.model.trim() || 'unknown processor'
+  return `Node ${process.version}, ${platform()}, ${availableParallelism()} cores (${model})`
+}
+
+function howMeasured({ rounds, seconds, callers, mints, starts, soak }: Plan): string {
+  return `## How it was measured
+
+Everything runs on one machine: the gateway (its production bundle in the local Functions host), the no-op (a bundled
+function app of one function that answers \`{}\`, in another process of the same host), PostgreSQL, the load generator in
+a process of its own, and the stand-ins for Cosmos DB, Key Vault, the tenant and the cluster in the process that runs
+the benchmark. ${callers} callers ask over one kept connection each, and ask again when they have the answer. Only
+answers of status 200 count, and any other ends the run.
+
+- \`noop.rps\`: requests of an exchange's size to the no-op; ${rounds} rounds of ${seconds} s.
+- \`exchange.*.throughput_ratio\`: answers a second, as a ratio to the no-op's, which is sent the very same forms. The
+  two take turns in ${rounds} rounds of ${seconds} s each; the number is the median of the rounds' ratios. \`static\`:
+  \`billing/batch\` asks for \`mainframe-ftp\`. \`live\`: \`payments/api\` asks again for the \`orders-db\` login that it
+  holds. Every answer has its own record in the decision log, written before it left.
+- \`exchange.mint.ms\`: ${mints} pods that are new, one after the other; each gets a PostgreSQL login of its own.
+- \`cold_start.ms\`: from just before the host's process is started to the first \`POST /token\` answered with 200 (a
+  static secret), ${starts} starts, files in the system's cache. \`cold_start.ratio\`: to \`node -e 0\`, started just before.
+- \`memory.mb\`: resident memory of a gateway that had ${soak} s of load, half static secrets and half live leases.
+
+Processor time is the loaded process's own, from \`/proc\`, all of its threads.
+`
+}
+
+const whatLimits = `
+## What it means, and what limits it
+
+- The ratio to the no-op is what an exchange costs beyond the host itself, **with the stand-ins' work included**: on
+  few cores they, the load generator and the gateway share the processors, and the stand-in for Cosmos DB works for
+  every exchange and never for the no-op. The processor time per answer, in the last column, is the loaded process's
+  alone.
+- Every exchange awaits one write of its record to Cosmos DB, a request of its own. A profile of live exchanges gave the
+  SDK and its HTTPS client about two fifths of the gateway's processor time (about 0.5 ms each), the gateway's own code
+  about a fifth, the host and the programming model another fifth. Records that are written in groups would share the
+  first.
+- Nothing here says how fast Azure is. Stand-ins on loopback answer in well under the milliseconds that Cosmos DB takes,
+  and the Azure host passes each request to the worker over gRPC, which the local host does not. Compare the ratios of
+  one release with those of another, on one machine.
+- A fresh lease is a read and two writes in Cosmos DB for the lease, one write for the record, two round trips to
+  PostgreSQL with a commit that reaches the disk, and the 4,096 rounds of PBKDF2 that SCRAM-SHA-256 asks for.
+- A start includes the local host's own: it is TypeScript that Node strips as it loads, where Azure has a warm worker.
+- Other work on the machine shows in the spread. Where it is wide, only the ratios are worth reading.
+`

@@ -1,0 +1,107 @@
+import type { Container } from '@azure/cosmos'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { cosmosDecisionLog } from '../../shared/decisions/cosmos-decision-log.ts'
+import type { DecisionLog } from '../../shared/decisions/record.ts'
+import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
+import { entryOf, traceOf } from './entry.ts'
+
+let standIn: StandIn
+let container: Container
+let now: number
+let printed: string[]
+let log: DecisionLog
+
+beforeAll(async () => {
+  standIn = await startStandIn({ containers: [{ id: 'decisions', partitionKey: '/stream' }] })
+  container = standIn.database('token-of-gateway', { maxRetryAttemptCount: 0 }).container('decisions')
+})
+afterAll(() => standIn?.stop())
+
+beforeEach(() => {
+  now = Date.parse('2026-06-01T12:59:59.999Z')
+  printed = []
+  log = openLog()
+})
+
+function openLog(): DecisionLog {
+  return cosmosDecisionLog({ container, deployment: 'test', now: () => now, print: line => printed.push(line) })
+}
+
+test('a record is durable when its position is told, and printed as it is stored', async () => {
+  const { stream, id } = await log.write(entryOf())
+  const { resource } = await container.item(id, stream).read()
+  expect(resource).toMatchObject({
+    schema: 1,
+    stream,
+    id,
+    at: '2026-06-01T12:59:59.999Z',
+    deployment: 'test',
+    ...entryOf(),
+  })
+  const { _rid, _self, _etag, _ts, _attachments, ...content } = resource
+  expect(printed.map(line => JSON.parse(line))).toEqual([content])
+})
+
+describe('a stream', () => {
+  const write = () => log.write(entryOf())
+
+  test('is an hour of one process, and its records are numbered from one without a gap', async () => {
+    const positions = await Promise.all([write(), write(), write()])
+    expect(new Set(positions.map(({ stream }) => stream)).size).toBe(1)
+    expect(positions[0]?.stream).toMatch(/^2026-06-01T12\/[0-9a-f-]{36}\/0$/)
+    expect(positions.map(({ id }) => id)).toEqual(['000000000001', '000000000002', '000000000003'])
+  })
+
+  test('ends with its hour', async () => {
+    const before = await write()
+    now += 1
+    const after = await write()
+    expect(after.stream.slice(0, 13)).toBe('2026-06-01T13')
+    expect([before.id, after.id]).toEqual(['000000000001', '000000000001'])
+  })
+
+  test('never goes back to an hour that is over, whatever the wall clock does', async () => {
+    now += 1
+    const before = await write()
+    now -= 3_600_000
+    expect(await write()).toEqual({ stream: before.stream, id: '000000000002' })
+  })
+
+  test('belongs to one process: another has its own', async () => {
+    const [mine, other] = [await write(), await openLog().write(entryOf())]
+    expect(mine.id).toBe(other.id)
+    expect(mine.stream).not.toBe(other.stream)
+  })
+})
+
+describe('what is refused', () => {
+  test.each([
+    ['ASCII', 'x'.repeat(33_000)],
+    ['characters of three bytes', '€'.repeat(11_000)],
+  ])('a record over 32 KiB of %s: neither stored nor printed', async (_, text) => {
+    const entry = entryOf({ asked: { target: text, scopes: [] } })
+    await expect(log.write(entry)).rejects.toMatchObject({ code: 'server_error', reason: 'record_too_large' })
+    expect(printed).toEqual([])
+    const { id } = await log.write(entryOf())
+    expect(id).toBe('000000000002')
+  })
+
+  test('not a record of a thousand rules that were about others: its trace is cut first', async () => {
+    const trace = Array.from({ length: 1_000 }, (_, index) => traceOf(`rule-${index}`, false))
+    await expect(log.write(entryOf({ trace }))).resolves.toMatchObject({ id: '000000000001' })
+  })
+
+  test.each([
+    ['is throttled', { status: 429, retryAfterMs: 1 }],
+    ['is down', { status: 503 }],
+    ['forbids it', { status: 403 }],
+  ])('a record while Cosmos DB %s, with its status and not its text', async (_, fault) => {
+    standIn.cosmos.faults.add({ container: 'decisions', times: 100, ...fault })
+    const error = await log.write(entryOf()).catch(thrown => thrown)
+    standIn.cosmos.faults.clear()
+    expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'record_unavailable' })
+    expect(Number(error.detail.code ?? error.detail.status)).toBe(fault.status)
+    expect(JSON.stringify(error.detail)).not.toContain('localhost')
+    expect(printed).toEqual([])
+  })
+})

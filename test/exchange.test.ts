@@ -1,0 +1,268 @@
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { ExchangeError, NotMinted, unavailable } from '../shared/errors.ts'
+import { exchange } from '../shared/exchange.ts'
+import { asked, failureOf, issuedBy, openRoute, type Route, refusedBy, secretText, settled } from './exchange-steps.ts'
+import { allow, deny, minute, noon, paymentsApi, type RuleDocument, someoneElse } from './rules/facts.ts'
+
+const never = () => new Promise<never>(() => {})
+const logDown = () => Promise.reject(unavailable('record_unavailable'))
+
+/** Starts an exchange whose record stays unwritten, and tells whether it came to anything. */
+async function startedWithoutRecord(route: Route, ask = asked()): Promise<{ readonly came: unknown }> {
+  route.writes(never)
+  const seen: { came: unknown } = { came: 'nothing' }
+  exchange(ask, route.steps).then(
+    outcome => (seen.came = outcome),
+    error => (seen.came = error),
+  )
+  await settled()
+  return seen
+}
+
+describe('what is issued', () => {
+  test('a new lease: recorded, then minted, then released', async () => {
+    const route = openRoute()
+    const issued = await issuedBy(route)
+    expect(route.events).toEqual(['record allowed', 'mint'])
+    expect(route.store.only()).toMatchObject({ id: issued.lease, state: 'active', decision: 'decision-1' })
+    expect(issued).toMatchObject({ scopes: ['read'], tokenType: 'N_A' })
+    expect(issued.expiresAt).toBe(Date.parse(route.store.only().expiresAt))
+  })
+
+  test('a live lease: recorded, then described, without the target', async () => {
+    const route = openRoute()
+    const first = await issuedBy(route)
+    route.events.length = 0
+    const again = await issuedBy(route)
+    expect(route.events).toEqual(['record allowed', 'describe'])
+    expect(again).toMatchObject({ lease: first.lease, expiresAt: first.expiresAt })
+  })
+
+  test('a static secret: read, then recorded, then released', async () => {
+    const route = openRoute()
+    const issued = await issuedBy(route, asked('mainframe'))
+    expect(route.events).toEqual(['read secret', 'record allowed'])
+    expect(issued).toMatchObject({ expiresAt: noon + 15 * minute, refreshAt: noon + 7.5 * minute })
+    expect(issued.lease).toBe(undefined)
+    expect(route.store.leases.size).toBe(0)
+  })
+
+  test('the record holds who, what, by which rule and which credential, and no secret and no token', async () => {
+    for (const target of ['mainframe', 'orders-db']) {
+      const route = openRoute()
+      const issued = await issuedBy(route, asked(target))
+      const [entry] = route.entries
+      expect(entry).toMatchObject({
+        decision: 'decision-1',
+        outcome: 'allowed',
+        asked: { target, scopes: ['read'] },
+        workload: paymentsApi,
+        facts: { scopes: ['read'], client: { address: '192.0.2.7', provenance: 'direct' }, time: noon },
+        rules: [{ id: 'payments-reads', version: 'v-payments-reads' }],
+        credential: target === 'mainframe' ? { version: '7' } : { lease: issued.lease },
+      })
+      const written = JSON.stringify(route.entries) + inspect(route.entries, { depth: 20 })
+      expect(written).not.toContain(secretText)
+      expect(written).not.toContain('its.token.signed')
+    }
+  })
+
+  test("a request without scopes gets the target's default ones", async () => {
+    expect((await issuedBy(openRoute(), asked('mainframe', { scopes: [] }))).scopes).toEqual(['read'])
+  })
+
+  test('a static secret is announced for no longer than its rule lasts', async () => {
+    const route = openRoute(allow('a', { expiresAt: '2026-06-01T12:04:00Z' }))
+    expect((await issuedBy(route, asked('mainframe'))).expiresAt).toBe(noon + 4 * minute)
+  })
+})
+
+describe('no record, no credential', () => {
+  test('no record, no credential: while the record is being written nothing is minted', async () => {
+    const route = openRoute()
+    const seen = await startedWithoutRecord(route)
+    expect(route.events).toEqual(['record allowed'])
+    expect(route.store.only().state).toBe('reserved')
+    expect(seen.came).toBe('nothing')
+  })
+
+  test('no record, no credential: while the record is being written a live lease is not described', async () => {
+    const route = openRoute()
+    await issuedBy(route)
+    route.events.length = 0
+    const seen = await startedWithoutRecord(route)
+    expect(route.events).toEqual(['record allowed'])
+    expect(seen.came).toBe('nothing')
+  })
+
+  test('no record, no credential: while the record is being written a static secret is not released', async () => {
+    const seen = await startedWithoutRecord(openRoute(), asked('mainframe'))
+    expect(seen.came).toBe('nothing')
+  })
+
+  test.each(['orders-db', 'mainframe'])('no record, no credential: where it fails, %s is 503', async target => {
+    const route = openRoute()
+    route.writes(logDown)
+    const error = await failureOf(route, asked(target))
+    expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'record_unavailable' })
+    expect(route.events).not.toContain('mint')
+    expect(inspect(error, { depth: 9 })).not.toContain(secretText)
+  })
+
+  test('a record that is too large releases nothing, and is not tried a second time', async () => {
+    const route = openRoute()
+    route.writes(() => Promise.reject(new ExchangeError('server_error', 'record_too_large')))
+    expect(await failureOf(route)).toMatchObject({ code: 'server_error', reason: 'record_too_large' })
+    expect(route.events).toEqual(['record allowed'])
+  })
+
+  test('a live lease is untouched by a log that is down, and a reserved one is given back', async () => {
+    const route = openRoute()
+    await issuedBy(route)
+    const live = route.store.only()
+    route.writes(logDown)
+    await failureOf(route)
+    expect(route.store.only()).toBe(live)
+    route.clock.time += 60 * minute
+    route.writes(logDown)
+    await failureOf(route)
+    const [untouched, reserved] = [...route.store.leases.values()].map(({ lease }) => lease)
+    expect(untouched).toBe(live)
+    expect(reserved).toMatchObject({ state: 'reserved', vacant: true })
+  })
+
+  test('a log that is down for minutes uses up no generation: the first is minted once it is back', async () => {
+    const route = openRoute()
+    for (let attempt = 0; attempt < 20; attempt++) {
+      route.writes(logDown)
+      expect(await failureOf(route)).toMatchObject({ code: 'temporarily_unavailable', reason: 'record_unavailable' })
+      route.clock.time += 10_000
+    }
+    expect(route.events).not.toContain('mint')
+    route.events.length = 0
+    await issuedBy(route)
+    expect(route.events).toEqual(['record allowed', 'mint'])
+    for (const { lease } of route.store.leases.values()) expect(lease.generation).toBe(0)
+  })
+
+  test('a log that is down while another instance makes the account takes nothing from it', async () => {
+    const route = openRoute()
+    await issuedBy(route)
+    route.writes(logDown)
+    await failureOf(route)
+    expect(route.store.asked.filter(kind => kind === 'replace').length).toBe(1)
+    expect(route.store.only()).toMatchObject({ state: 'active', vacant: false })
+  })
+
+  test('a denial whose record fails is 503, and not the denial', async () => {
+    const route = openRoute(deny('d'))
+    route.writes(logDown)
+    expect(await failureOf(route)).toMatchObject({ code: 'temporarily_unavailable', reason: 'record_unavailable' })
+  })
+})
+
+describe('who is denied', () => {
+  const hint = { whenDenied: 'ask #orders-db' }
+  test.each<[string, readonly RuleDocument[], ReturnType<typeof asked>, string, string]>([
+    ['a deny wins: a rule that denies', [allow('a'), deny('d')], asked(), 'invalid_target', 'denied_by_rule'],
+    ['a guardrail denies', [allow('a'), deny('g', { target: '*' })], asked(), 'invalid_target', 'denied_by_rule'],
+    ['no rule allows', [allow('a', someoneElse)], asked(), 'invalid_target', 'no_rule'],
+    ['an unknown target', [], asked('nowhere'), 'invalid_target', 'target_unknown'],
+    ['a disabled target', [], asked('off'), 'invalid_target', 'target_disabled'],
+    ['a scope not granted', [], asked('orders-db', { scopes: ['write'] }), 'invalid_scope', 'scope_not_granted'],
+    ['a scope unknown', [], asked('orders-db', { scopes: ['fly'] }), 'invalid_scope', 'scope_unknown'],
+    ['another type', [], asked('orders-db', { requestedTokenType: 'urn:x' }), 'invalid_request', 'token_type_mismatch'],
+    ['a torn target', [], asked('torn'), 'temporarily_unavailable', 'target_unreadable'],
+    ['a torn rule', [allow('a'), allow('b', { x: 1 })], asked(), 'temporarily_unavailable', 'rule_unreadable'],
+    ['a torn target, not its', [allow('a', someoneElse)], asked('torn'), 'invalid_target', 'target_unreadable'],
+    ['a torn rule, not its', [allow('b', { x: 1 })], asked(), 'invalid_target', 'rule_unreadable'],
+    ['a scope, not its', [allow('a', someoneElse)], asked('orders-db', { scopes: ['x'] }), 'invalid_target', 'no_rule'],
+  ])('%s: nothing is issued, the code is told and the reason recorded', async (_, rules, ask, code, reason) => {
+    const route = openRoute(...rules)
+    const refused = await refusedBy(route, ask)
+    expect(refused.code).toBe(code)
+    expect(route.entries).toMatchObject([{ outcome: 'denied', code, reason, decision: 'decision-1' }])
+    expect(route.events).toEqual(['record denied'])
+    expect(route.store.leases.size).toBe(0)
+    expect(refused.retryAfter !== undefined).toBe(code === 'temporarily_unavailable')
+  })
+
+  test('unknown, disabled, denied and unreadable to others: the answers are alike, so nobody can map targets', async () => {
+    const [unknown, ...others] = await Promise.all([
+      refusedBy(openRoute(), asked('nowhere')),
+      refusedBy(openRoute(), asked('off')),
+      refusedBy(openRoute(deny('d'))),
+      refusedBy(openRoute(allow('a', someoneElse)), asked('torn')),
+      refusedBy(openRoute(allow('a', { ...someoneElse, ...hint }))),
+    ])
+    for (const other of others) expect(other).toEqual(unknown)
+  })
+
+  test("an operator's hint reaches the workload that the rule is about", async () => {
+    expect((await refusedBy(openRoute(allow('a'), deny('d', hint)))).description).toBe('ask #orders-db')
+  })
+})
+
+describe('what fails', () => {
+  const notMinted = () => Promise.reject(new NotMinted('temporarily_unavailable', 'target_unavailable'))
+
+  test('a mint that fails is followed by a failed record, which names the allowed one', async () => {
+    const route = openRoute()
+    route.mints(() => Promise.reject(unavailable('target_refused', { detail: { sqlState: '42501' } })))
+    expect(await failureOf(route)).toMatchObject({ code: 'temporarily_unavailable', reason: 'target_refused' })
+    expect(route.events).toEqual(['record allowed', 'mint', 'record failed'])
+    expect(route.entries[1]).toMatchObject({
+      reason: 'target_refused',
+      follows: { stream: 'hour/boot/0', id: '1' },
+      detail: { sqlState: '42501' },
+      credential: { lease: route.store.only().id },
+    })
+    expect(route.store.only()).toMatchObject({ state: 'revoking', cause: 'failed' })
+  })
+
+  test('a mint that certainly made nothing leaves the lease to the next exchange', async () => {
+    const route = openRoute()
+    route.mints(notMinted)
+    expect((await failureOf(route)).reason).toBe('target_unavailable')
+    expect(route.store.only()).toMatchObject({ state: 'reserved', vacant: true })
+  })
+
+  test('an account that cannot be made active is not released', async () => {
+    const route = openRoute()
+    route.store.before('replace', () => route.store.put({ ...route.store.only(), state: 'revoking' }))
+    expect(await failureOf(route)).toMatchObject({ code: 'temporarily_unavailable', reason: 'lease_lost' })
+    expect(route.events).toEqual(['record allowed', 'mint', 'record failed'])
+  })
+
+  test('an exchange whose time is over mints nothing', async () => {
+    const route = openRoute()
+    const error = await failureOf(route, { ...asked(), signal: AbortSignal.abort() })
+    expect(error.reason).toBe('deadline')
+    expect(route.events).toEqual(['record allowed', 'record failed'])
+    expect(route.store.only().vacant).toBe(true)
+  })
+
+  test('a bug is server_error, and its text reaches neither the record nor the caller', async () => {
+    const route = openRoute()
+    const bug = new TypeError(`cannot read ${secretText}`)
+    const steps = { ...route.steps, rules: { of: () => Promise.reject(bug) } }
+    await expect(exchange(asked(), steps)).rejects.toBe(bug)
+    expect(route.entries).toMatchObject([{ outcome: 'failed', code: 'server_error', reason: 'internal' }])
+    expect(JSON.stringify(route.entries)).not.toContain(secretText)
+  })
+
+  test('a failure is told as what failed first, even where its own record fails too', async () => {
+    const route = openRoute()
+    const steps = { ...route.steps, targets: { find: () => Promise.reject(unavailable('snapshot_stale')) } }
+    route.writes(logDown)
+    await expect(exchange(asked(), steps)).rejects.toMatchObject({ reason: 'snapshot_stale' })
+  })
+
+  test('a token that does not verify costs neither a record nor a look at targets', async () => {
+    const route = openRoute()
+    const verify = () => Promise.reject(new ExchangeError('invalid_request', 'token_expired'))
+    await expect(exchange(asked(), { ...route.steps, verify })).rejects.toMatchObject({ reason: 'token_expired' })
+    expect(route.events).toEqual([])
+  })
+})

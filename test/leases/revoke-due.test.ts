@@ -1,0 +1,294 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Account, Minter, RevocationEvidence } from '../../shared/credentials/credential-provider.ts'
+import { Secret } from '../../shared/credentials/secret.ts'
+import type { DecisionEntry } from '../../shared/decisions/record.ts'
+import { unavailable } from '../../shared/errors.ts'
+import type { Lease } from '../../shared/leases/lease.ts'
+import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
+import { minute, noon } from '../rules/facts.ts'
+import { type Clock, instanceOn, type LeaseMemory, leaseMemory, requestOf, storeDown } from './lease-store.ts'
+
+const evidence: RevocationEvidence = { sessionsEnded: 2, absent: true, at: '2026-06-01T12:15:00.000Z' }
+
+let store: LeaseMemory
+let clock: Clock
+let entries: DecisionEntry[]
+/** The accounts that were ended, in order. */
+let ended: string[]
+let revoke: (account: Account<unknown>) => Promise<RevocationEvidence>
+
+beforeEach(() => {
+  store = leaseMemory()
+  clock = { time: noon }
+  entries = []
+  ended = []
+  revoke = async () => evidence
+})
+
+function unused(): never {
+  throw new Error('a revocation neither mints nor describes')
+}
+
+const minter: Minter<unknown> = {
+  mint: unused,
+  describe: unused,
+  accounts: unused,
+  revoke(account) {
+    ended.push(account.name)
+    return revoke(account)
+  },
+  close: async () => {},
+}
+
+function run(overrides: Partial<Parameters<typeof revokeDue>[0]> = {}): Promise<RevocationRun> {
+  const { signal } = new AbortController()
+  const write = async (entry: DecisionEntry) => ({ stream: 'hour/boot/0', id: String(entries.push(entry)) })
+  return revokeDue({ store, decisions: { write }, minterOf: () => minter, now: () => clock.time, signal, ...overrides })
+}
+
+async function activeLease(request = requestOf()): Promise<Lease> {
+  const leases = instanceOn(store, clock)
+  const held = await leases.hold(request, 'decision-1')
+  await leases.activate(held)
+  return held.stored.lease
+}
+
+async function reservedLease(): Promise<Lease> {
+  return (await instanceOn(store, clock).hold(requestOf(), 'decision-1')).stored.lease
+}
+
+function only(): Lease {
+  return store.only()
+}
+
+describe('what is due is ended', () => {
+  test('an expired lease: its account ended, the evidence recorded, then kept for a week', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(ended).toEqual([lease.account])
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'expired', evidence, ttl: 7 * 86_400 })
+    expect(entries).toMatchObject([
+      {
+        kind: 'revocation',
+        outcome: 'revoked',
+        lease: { id: lease.id, account: lease.account, cause: 'expired', evidence, reservedBy: 'decision-1' },
+      },
+    ])
+    expect(JSON.stringify(entries)).not.toContain(lease.salt)
+  })
+
+  test('not a millisecond before it expires', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt) - 1
+    expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    expect(ended).toEqual([])
+  })
+
+  test('a lease whose minter died, as lapsed: the account may be there all the same', async () => {
+    const lease = await reservedLease()
+    clock.time = Date.parse(lease.mintUntil)
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'lapsed' })
+  })
+
+  test('a vacant lease, when its window is over', async () => {
+    const leases = instanceOn(store, clock)
+    const held = await leases.hold(requestOf(), 'decision-1')
+    await leases.abandon(held, 'nothing')
+    clock.time += minute
+    expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    clock.time = held.expiresAt
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(only().cause).toBe('expired')
+  })
+
+  test('a lease that was given back keeps that as its cause', async () => {
+    const leases = instanceOn(store, clock)
+    const held = await leases.hold(requestOf(), 'decision-1')
+    await leases.activate(held)
+    const found = await leases.findHeld(new Secret(held.stored.lease.id), requestOf().workload)
+    if (!found) throw new Error('expected to find the lease')
+    await leases.release(found)
+    clock.time = Date.parse(held.stored.lease.mintUntil)
+    await run()
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'released' })
+  })
+
+  test('once: what is revoked is never taken up again', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    await run()
+    clock.time += 86_400_000
+    expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    expect(ended.length).toBe(1)
+  })
+
+  test('while a late minter may still make the account, it counts as absent only when seen so afterwards', async () => {
+    const lease = await reservedLease()
+    store.put({ ...lease, state: 'revoking', cause: 'failed', dueAt: new Date(clock.time).toISOString() })
+    expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoking', dueAt: lease.mintUntil })
+    expect(entries).toEqual([])
+    clock.time = Date.parse(lease.mintUntil)
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(ended.length).toBe(2)
+  })
+})
+
+describe('what fails is tried again', () => {
+  test('with waits that grow to a quarter of an hour, and it is never dropped', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    revoke = () => Promise.reject(unavailable('target_unavailable'))
+    const waits: number[] = []
+    for (let attempt = 1; attempt <= 30; attempt++) {
+      expect(await run()).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+      expect(only()).toMatchObject({ state: 'revoking', attempts: attempt, lastError: 'target_unavailable' })
+      expect(only().ttl).toBe(undefined)
+      const dueAt = Date.parse(only().dueAt)
+      waits.push((dueAt - clock.time) / 1000)
+      clock.time = dueAt
+    }
+    expect(waits.slice(0, 8)).toEqual([15, 30, 60, 120, 240, 480, 900, 900])
+    expect(new Set(waits.slice(8))).toEqual(new Set([900]))
+    revoke = async () => evidence
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+  })
+
+  test('and is left alone until then', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    revoke = () => Promise.reject(unavailable('target_unavailable'))
+    await run()
+    clock.time += 14_999
+    expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+  })
+
+  test('where the record cannot be written, the lease is not revoked', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    const write = () => Promise.reject(unavailable('record_unavailable'))
+    expect(await run({ decisions: { write } })).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoking', lastError: 'record_unavailable' })
+  })
+
+  test('where its provider is not there any more, without the text of the error', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    const minterOf = () => {
+      throw new Error('password=hunter2')
+    }
+    expect(await run({ minterOf })).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoking', lastError: 'internal' })
+  })
+
+  test('where even the failure cannot be written, the lease stays due', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    revoke = () => {
+      store.before('replace', storeDown)
+      return Promise.reject(unavailable('target_unavailable'))
+    }
+    expect(await run()).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoking', attempts: 0 })
+    // Claimed for a minute by the run that failed, and by nobody after that.
+    clock.time += minute
+    revoke = async () => evidence
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+  })
+
+  test('one that fails keeps no other from being ended', async () => {
+    await activeLease()
+    const second = await activeLease(requestOf({ target: 'other-db' }))
+    clock.time = noon + 15 * minute
+    revoke = ({ name }) =>
+      name === second.account ? Promise.reject(unavailable('target_refused')) : Promise.resolve(evidence)
+    expect(await run()).toEqual({ revoked: 1, failed: 1, unreadable: [] })
+  })
+})
+
+test('a lease that cannot even be marked stays due, and keeps no other from being ended', async () => {
+  await activeLease()
+  await activeLease(requestOf({ target: 'other-db' }))
+  clock.time = noon + 15 * minute
+  store.before('replace', storeDown)
+  expect(await run()).toEqual({ revoked: 1, failed: 1, unreadable: [] })
+  expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+})
+
+describe('a run', () => {
+  test('ends everything that is due, however much', async () => {
+    const lease = await activeLease()
+    store.leases.clear()
+    for (let index = 0; index < 350; index++) store.put({ ...lease, id: `${lease.slot}-${index}`, state: 'active', dueAt: lease.expiresAt })
+    clock.time = Date.parse(lease.expiresAt)
+    expect(await run()).toEqual({ revoked: 350, failed: 0, unreadable: [] })
+    expect(entries.length).toBe(350)
+  })
+
+  test('tells of documents that are no leases, twenty at most, and ends the others', async () => {
+    const lease = await activeLease()
+    store.unreadable.push(...Array.from({ length: 25 }, (_, index) => `torn-${index}`))
+    clock.time = Date.parse(lease.expiresAt)
+    const { revoked, failed, unreadable } = await run()
+    expect({ revoked, failed }).toEqual({ revoked: 1, failed: 0 })
+    expect(unreadable).toEqual(store.unreadable.slice(0, 20))
+  })
+})
+
+describe('two runs at once', () => {
+  test('write one record of a lease that the first has in hand for less than a minute', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    let other: Promise<RevocationRun> | undefined
+    revoke = async () => {
+      clock.time += 59_999
+      other ??= run()
+      await other
+      return evidence
+    }
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(await other).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    expect(entries.length).toBe(1)
+    expect(ended).toEqual([lease.account])
+  })
+
+  test('leave no lease to a run that died with it in hand: the next takes it after a minute', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    revoke = () => new Promise(() => {})
+    void run()
+    await new Promise(setImmediate)
+    expect(only()).toMatchObject({ state: 'revoking', dueAt: new Date(clock.time + minute).toISOString() })
+    revoke = async () => evidence
+    clock.time += minute
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+  })
+
+  test('end a lease once, and one of them counts it', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    const runs = await Promise.all([run(), run()])
+    expect(runs.map(({ revoked }) => revoked).toSorted()).toEqual([0, 1])
+    expect(runs.map(({ failed }) => failed)).toEqual([0, 0])
+    expect(ended).toEqual([lease.account])
+    expect(entries.length).toBe(1)
+  })
+
+  test('a lease that an exchange made active meanwhile is left to it', async () => {
+    const lease = await reservedLease()
+    clock.time = Date.parse(lease.mintUntil)
+    store.before('replace', () => store.put({ ...lease, state: 'active', dueAt: lease.expiresAt }))
+    expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    expect(only().state).toBe('active')
+    expect(ended).toEqual([])
+  })
+})
+
+test('a run whose time is over takes up nothing more', async () => {
+  const lease = await activeLease()
+  clock.time = Date.parse(lease.expiresAt)
+  expect(await run({ signal: AbortSignal.abort() })).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+  expect(only().state).toBe('active')
+})

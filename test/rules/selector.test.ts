@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest'
+import type { WorkloadSelector } from '../../shared/rules/rule.ts'
+import { compileSelector, selects } from '../../shared/rules/selector.ts'
+import type { Workload } from '../../shared/workload/workload.ts'
+import { paymentsApi } from './facts.ts'
+
+function fits(selector: WorkloadSelector, workload: Workload = paymentsApi): boolean {
+  return selects(compileSelector(selector), workload).met
+}
+
+describe('a selector', () => {
+  test.each<[string, WorkloadSelector]>([
+    ['an exact issuer', { issuer: 'aks-prod-weu' }],
+    ['every issuer', { issuer: '*' }],
+    ['the beginning of an issuer', { issuer: 'aks-prod-*' }],
+    ['a label of the issuer', { issuer: { labels: { environment: 'prod' } } }],
+    ['two labels of the issuer', { issuer: { labels: { environment: 'prod', region: 'weu' } } }],
+    ['a namespace', { issuer: '*', namespace: 'payments' }],
+    ['a service account', { issuer: '*', serviceAccount: 'api' }],
+    ['the uid of a service account', { issuer: '*', serviceAccountUid: 'uid-of-api' }],
+    ['the beginning of a pod', { issuer: '*', pod: 'api-*' }],
+    ['the beginning that is the whole of it', { issuer: '*', serviceAccount: 'api*' }],
+    ['a node', { issuer: '*', node: 'aks-pool1-vmss000000' }],
+    ['a subject', { issuer: '*', subject: 'system:serviceaccount:payments:*' }],
+  ])('fits by %s', (_, selector) => {
+    expect(fits(selector)).toBe(true)
+  })
+
+  test.each<[string, WorkloadSelector]>([
+    ['another issuer', { issuer: 'aks-dev' }],
+    ['the beginning of an issuer without an ending', { issuer: 'aks-prod' }],
+    ['letters of another case', { issuer: '*', namespace: 'Payments' }],
+    ['a label of another value', { issuer: { labels: { environment: 'dev' } } }],
+    ['one label of two', { issuer: { labels: { environment: 'prod', region: 'neu' } } }],
+    ['a label that every object has', { issuer: { labels: { constructor: 'prod' } } }],
+    ['another service account uid: the account was made anew', { issuer: '*', serviceAccountUid: 'uid-of-old-api' }],
+    ['one member of two', { issuer: '*', namespace: 'payments', serviceAccount: 'batch' }],
+    ['a dot that is no regular expression', { issuer: '*', namespace: 'p.yments' }],
+    ['the beginning of a uid', { issuer: '*', serviceAccountUid: 'uid-of-ap' }],
+    ['another beginning of an issuer', { issuer: 'aks-dev-*' }],
+    ['another beginning of a namespace', { issuer: '*', namespace: 'payment-*' }],
+    ['a beginning that is longer than all of it', { issuer: '*', serviceAccount: 'api-*' }],
+    ['the end of a name', { issuer: '*', pod: 'x2x7k*' }],
+  ])('does not fit by %s', (_, selector) => {
+    expect(fits(selector)).toBe(false)
+  })
+
+  test('does not fit a workload that lacks what it names, not even by *', () => {
+    const entra: Workload = {
+      issuer: { id: 'tenant', kind: 'entra', labels: {} },
+      subject: 'app',
+      claims: {},
+      token: { keyId: 'k', issuedAt: 0, expiresAt: 0 },
+    }
+    for (const member of ['namespace', 'serviceAccount', 'pod', 'node'] as const) {
+      expect(fits({ issuer: '*', [member]: '*' }, entra), member).toBe(false)
+    }
+    expect(fits({ issuer: '*' }, entra)).toBe(true)
+  })
+})

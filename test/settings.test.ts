@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest'
+import { readSettings, SettingsError } from '../shared/settings.ts'
+
+const complete = {
+  CAUSEWAY_ROLE: 'all',
+  CAUSEWAY_ISSUER: 'https://causeway.example',
+  CAUSEWAY_DEPLOYMENT: 'prod',
+  CAUSEWAY_COSMOS_ENDPOINT: 'https://causeway.documents.azure.com',
+  CAUSEWAY_COSMOS_DATABASE: 'causeway',
+  CAUSEWAY_VAULTS: '{"corp":"https://corp-vault.vault.azure.net"}',
+  CAUSEWAY_DERIVATION_KEY: 'corp/derivation-key',
+  CAUSEWAY_OPERATORS_ISSUER: 'https://login.microsoftonline.com/11111111-1111-4111-8111-111111111111/v2.0',
+  CAUSEWAY_OPERATORS_AUDIENCE: 'api://causeway',
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+function problemsOf(environment: Environment): readonly string[] {
+  try {
+    readSettings(environment)
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map(line => line.trim())
+  }
+  return []
+}
+
+const withChange = (changed: Environment) => problemsOf({ ...complete, ...changed })
+
+describe('settings that are complete', () => {
+  test('are read, with the documented defaults', () => {
+    expect(readSettings(complete)).toEqual({
+      roles: ['exchange', 'manage', 'timers'],
+      issuer: 'https://causeway.example',
+      deployment: 'prod',
+      cosmos: { endpoint: 'https://causeway.documents.azure.com', database: 'causeway' },
+      vaults: new Map([['corp', new URL('https://corp-vault.vault.azure.net')]]),
+      derivationKey: { vault: 'corp', secret: 'derivation-key' },
+      operators: {
+        issuerUrl: complete.CAUSEWAY_OPERATORS_ISSUER,
+        audience: 'api://causeway',
+        network: 'public',
+      },
+      identities: { exchange: undefined, manage: undefined, timers: undefined },
+      refreshInterval: 3_000,
+    })
+  })
+
+  test.each(['exchange', 'manage', 'timers'])('may name one role: %s', role => {
+    expect(readSettings({ ...complete, CAUSEWAY_ROLE: role }).roles).toEqual([role])
+  })
+
+  test('stand beside whatever else is in the environment', () => {
+    expect(withChange({ PATH: '/bin', WEBSITE_SITE_NAME: 'x', causeway_role: 'x' })).toEqual([])
+  })
+
+  test.each(['http://localhost:7071', 'http://127.0.0.1:7071'])('may say %s on one machine', url => {
+    expect(readSettings({ ...complete, CAUSEWAY_ISSUER: url }).issuer).toBe(url)
+  })
+})
+
+describe('settings that are not complete', () => {
+  test('are all listed at once, a line each', () => {
+    expect(problemsOf({}).map(line => line.split(':')[0])).toEqual(Object.keys(complete))
+    for (const line of problemsOf({ ...complete, CAUSEWAY_COSMOS_DATABASE: undefined })) {
+      expect(line).toMatch(/^CAUSEWAY_COSMOS_DATABASE: .*\(it is not set\)$/)
+    }
+  })
+
+  test('are listed together with names that no setting has, even where every other is in order', () => {
+    expect(withChange({ CAUSEWAY_COSMOS_ENDPIONT: 'x' })).toEqual(['CAUSEWAY_COSMOS_ENDPIONT: no such setting'])
+    const both = withChange({ CAUSEWAY_ROLE: 'king', CAUSEWAY_TYPO: 'x', CAUSEWAY_constructor: 'x' })
+    expect(both.map(line => line.split(':')[0])).toEqual(['CAUSEWAY_ROLE', 'CAUSEWAY_TYPO', 'CAUSEWAY_constructor'])
+  })
+
+  test.each<[string, string, string]>([
+    ['CAUSEWAY_ROLE', 'admin', 'Invalid option'],
+    ['CAUSEWAY_ISSUER', 'http://causeway.example', 'expected the https URL of this gateway'],
+    ['CAUSEWAY_ISSUER', 'https://causeway.example/', 'expected the https URL of this gateway'],
+    ['CAUSEWAY_ISSUER', 'https://causeway.example?x=1', 'expected the https URL of this gateway'],
+    ['CAUSEWAY_DEPLOYMENT', 'Prod', 'expected 1 to 12 lower-case letters and digits'],
+    ['CAUSEWAY_DEPLOYMENT', 'p_1', 'expected 1 to 12 lower-case letters and digits'],
+    ['CAUSEWAY_DEPLOYMENT', 'abcdefghijklm', 'expected 1 to 12 lower-case letters and digits'],
+    ['CAUSEWAY_COSMOS_ENDPOINT', 'http://causeway.documents.azure.com', 'expected an https URL'],
+    ['CAUSEWAY_COSMOS_DATABASE', '', 'Too small'],
+    ['CAUSEWAY_VAULTS', '{', 'expected JSON'],
+    ['CAUSEWAY_VAULTS', '[]', 'Invalid input: expected record'],
+    ['CAUSEWAY_DERIVATION_KEY', 'derivation-key', 'expected "vault alias/secret name"'],
+    ['CAUSEWAY_DERIVATION_KEY', 'corp/derivation-key/7', 'expected "vault alias/secret name"'],
+    ['CAUSEWAY_DERIVATION_KEY', 'other/derivation-key', 'expected a vault that CAUSEWAY_VAULTS names'],
+    ['CAUSEWAY_OPERATORS_ISSUER', 'login.microsoftonline.com', 'expected an https URL'],
+    ['CAUSEWAY_OPERATORS_NETWORK', 'lan', 'Invalid option'],
+    ['CAUSEWAY_IDENTITY_TIMERS', 'timers', 'expected the client id of a managed identity'],
+    ['CAUSEWAY_REFRESH_INTERVAL', 'PT15S', 'expected an ISO 8601 duration from PT0.1S to PT10S'],
+    ['CAUSEWAY_REFRESH_INTERVAL', '3', 'expected an ISO 8601 duration from PT0.1S to PT10S'],
+  ])('%s = %s is refused', (name, value, problem) => {
+    expect(withChange({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: ${problem}`))])
+  })
+
+  test.each([
+    'http://corp-vault.vault.azure.net',
+    'https://corp-vault.vault.azure.net.evil.example',
+    'https://evil.example/corp-vault.vault.azure.net',
+    'https://a.b.vault.azure.net',
+    'https://localhost.evil.example',
+    'https://169.254.169.254',
+  ])('a vault at %s is refused: the identity goes to Key Vault only', url => {
+    expect(withChange({ CAUSEWAY_VAULTS: JSON.stringify({ corp: url }) })).toEqual([
+      'CAUSEWAY_VAULTS.corp: expected https URLs of Key Vaults',
+    ])
+  })
+
+  test('are told without any value: one may be a secret that was put in the wrong place', () => {
+    const secret = 'hunter2-in-the-wrong-place'
+    const everywhere = Object.fromEntries(Object.keys(complete).map(name => [name, secret]))
+    const others = {
+      CAUSEWAY_IDENTITY_EXCHANGE: secret,
+      CAUSEWAY_OPERATORS_NETWORK: secret,
+      CAUSEWAY_REFRESH_INTERVAL: secret,
+      CAUSEWAY_NO_SUCH: secret,
+    }
+    const vaults = { ...complete, CAUSEWAY_VAULTS: JSON.stringify({ corp: `https://${secret}` }) }
+    const nested = { ...complete, CAUSEWAY_VAULTS: JSON.stringify({ corp: { deeper: secret } }) }
+    for (const environment of [{ ...everywhere, ...others }, vaults, nested]) {
+      const problems = problemsOf(environment)
+      expect(problems.length).toBeGreaterThan(0)
+      expect(problems.join('\n')).not.toContain('hunter2')
+    }
+  })
+})

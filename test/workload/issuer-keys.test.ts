@@ -1,0 +1,219 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type IssuerKeys, issuerKeys } from '../../shared/workload/issuer-keys.ts'
+import { failureOf, issuerOf, issuerUrl, newSigner, type Signer } from './tokens.ts'
+
+const discoveryUrl = `${issuerUrl}.well-known/openid-configuration`
+const jwksUrl = 'https://oidc.example/tenant/cluster/openid/v1/jwks'
+const [minute, hour] = [60_000, 3_600_000]
+
+let first: Signer
+let second: Signer
+let elliptic: Signer
+beforeAll(async () => {
+  ;[first, second, elliptic] = await Promise.all([newSigner('key-1'), newSigner('key-2'), newSigner('ec-1', 'ES256')])
+})
+
+let clock: number
+let published: unknown[]
+let documents: Record<string, unknown>
+let down: boolean
+let asked: string[]
+let keys: IssuerKeys
+
+beforeEach(() => {
+  clock = 1_000_000
+  published = [first.published]
+  documents = { [discoveryUrl]: { issuer: issuerUrl, jwks_uri: jwksUrl } }
+  down = false
+  asked = []
+  keys = issuerKeys({
+    monotonic: () => clock,
+    async fetchJson(url, network) {
+      asked.push(`${network} ${url.href}`)
+      if (down) throw new Error('connect ECONNREFUSED 10.0.0.7')
+      return url.pathname.endsWith('/jwks') ? { keys: published } : documents[url.href]
+    },
+  })
+})
+
+const find = (id: string, issuer = issuerOf()) => keys.find(issuer, id)
+
+async function unavailable(id = 'key-1', issuer = issuerOf()): Promise<void> {
+  const { code, reason, description } = await failureOf(find(id, issuer))
+  expect({ code, reason, description }).toEqual({
+    code: 'temporarily_unavailable',
+    reason: 'issuer_keys_unavailable',
+    description: undefined,
+  })
+}
+
+describe('the keys of an issuer', () => {
+  test('are found by its discovery document, and kept', async () => {
+    expect(await find('key-1')).toMatchObject({ algorithm: 'RS256' })
+    expect(await find('key-1')).toBe(await find('key-1'))
+    expect(asked).toEqual([`public ${discoveryUrl}`, `public ${jwksUrl}`])
+  })
+
+  test('are asked for once, however many wait for them', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => find('key-1')))
+    expect(asked.length).toBe(2)
+  })
+
+  test('are fetched from private addresses only where the issuer says so', async () => {
+    await find('key-1', issuerOf({ network: 'private' }))
+    expect(asked[0]).toBe(`private ${discoveryUrl}`)
+  })
+
+  test('are never those of another issuer, nor of the same one before its document changed', async () => {
+    await find('key-1')
+    await find('key-1', issuerOf({ id: 'other' }))
+    await find('key-1', issuerOf({ network: 'private' }))
+    expect(asked.length).toBe(6)
+  })
+})
+
+describe('a rotation', () => {
+  test('is seen after ten minutes: a key that was withdrawn stops counting', async () => {
+    await find('key-1')
+    published = [second.published]
+    clock += 10 * minute - 1
+    expect(await find('key-1')).toBeDefined()
+    clock += 1
+    expect(await find('key-1')).toBe(undefined)
+    expect(await find('key-2')).toBeDefined()
+  })
+
+  test('leaves an unchanged key the same object, so that what it verified still counts', async () => {
+    const before = await find('key-1')
+    published = [second.published, first.published]
+    clock += 10 * minute
+    expect(await find('key-1')).toBe(before)
+  })
+
+  test('to another key under the same id makes it another key', async () => {
+    const before = await find('key-1')
+    published = [{ ...second.published, kid: 'key-1' }]
+    clock += 10 * minute
+    const after = await find('key-1')
+    expect(after).toBeDefined()
+    expect(after).not.toBe(before)
+  })
+
+  test('is seen at once by an unknown key id, which asks at most once in 30 seconds', async () => {
+    await find('key-1')
+    published = [first.published, second.published]
+    clock += 30_000
+    expect(await find('key-2')).toBeDefined()
+    asked.length = 0
+    for (let guess = 0; guess < 50; guess++) expect(await find(`guess-${guess}`)).toBe(undefined)
+    expect(asked).toEqual([])
+    clock += 29_999
+    await find('guess')
+    expect(asked).toEqual([])
+    clock += 1
+    await Promise.all([find('guess'), find('another guess')])
+    expect(asked.length).toBe(2)
+  })
+})
+
+describe('an issuer that is down', () => {
+  test('is served by its last known keys for a day, and then by none', async () => {
+    await find('key-1')
+    down = true
+    clock += 10 * minute
+    expect(await find('key-1')).toBeDefined()
+    clock += 24 * hour - 10 * minute - 1
+    expect(await find('key-1')).toBeDefined()
+    clock += 1
+    await unavailable()
+    clock += 15_000
+    await unavailable()
+  })
+
+  test('that was never reached has no keys, and is asked once in 30 seconds', async () => {
+    down = true
+    await unavailable()
+    clock += 29_999
+    await unavailable()
+    expect(asked.length).toBe(1)
+    clock += 1
+    await unavailable()
+    expect(asked.length).toBe(2)
+  })
+
+  test('and comes back is asked again, and its withdrawn key counts no more', async () => {
+    await find('key-1')
+    down = true
+    clock += hour
+    await find('key-1')
+    down = false
+    published = [second.published]
+    clock += 30_000
+    expect(await find('key-1')).toBe(undefined)
+  })
+
+  test('does not lose its known keys to a guess of a key id', async () => {
+    await find('key-1')
+    down = true
+    clock += minute
+    expect(await find('guess')).toBe(undefined)
+    expect(await find('key-1')).toBeDefined()
+  })
+})
+
+describe('a key set is refused whole', () => {
+  test.each<[string, () => void]>([
+    ['where two keys have one id', () => (published = [first.published, { ...second.published, kid: 'key-1' }])],
+    [
+      'where it has 51 keys',
+      () => (published = Array.from({ length: 51 }, (_, i) => ({ ...first.published, kid: `${i}` }))),
+    ],
+    ['where a key is none', () => (published = ['key'])],
+    [
+      'where the document names another issuer',
+      () => (documents = { [discoveryUrl]: { issuer: issuerUrl.slice(0, -1), jwks_uri: jwksUrl } }),
+    ],
+    [
+      'where the keys are on another host',
+      () => (documents = { [discoveryUrl]: { issuer: issuerUrl, jwks_uri: 'https://evil.example/jwks' } }),
+    ],
+    [
+      'where the keys are on another port',
+      () => (documents = { [discoveryUrl]: { issuer: issuerUrl, jwks_uri: 'https://oidc.example:444/jwks' } }),
+    ],
+    ['where there is no document', () => (documents = {})],
+  ])('%s', async (_, spoil) => {
+    spoil()
+    await unavailable()
+  })
+
+  test('but not for fifty keys', async () => {
+    published = Array.from({ length: 50 }, (_, index) => ({ ...first.published, kid: `key-${index}` }))
+    expect(await find('key-49')).toBeDefined()
+  })
+})
+
+describe('a key is passed over', () => {
+  test.each<[string, () => object]>([
+    ['of an algorithm that the issuer may not use', () => ({ ...first.published, alg: 'RS512' })],
+    ['of an algorithm that nobody knows', () => ({ ...first.published, alg: 'XX99' })],
+    ['for encryption', () => ({ ...first.published, use: 'enc' })],
+    ['without an id', () => ({ ...first.published, kid: undefined })],
+    ['that is symmetric', () => ({ kty: 'oct', k: 'c2VjcmV0', kid: 'key-1' })],
+    ['that is symmetric and calls itself HS256', () => ({ kty: 'oct', k: 'c2VjcmV0', kid: 'key-1', alg: 'HS256' })],
+    ['of a curve that nobody knows', () => ({ ...elliptic.published, kid: 'key-1', alg: undefined, crv: 'P-111' })],
+  ])('%s, and the others count', async (_, key) => {
+    published = [key(), elliptic.published]
+    expect(await find('key-1')).toBe(undefined)
+    expect(await find('ec-1')).toMatchObject({ algorithm: 'ES256' })
+  })
+
+  test('not where it names no algorithm: the usual one of its type counts', async () => {
+    published = [
+      { ...first.published, alg: undefined, use: undefined },
+      { ...elliptic.published, alg: undefined },
+    ]
+    expect(await find('key-1')).toMatchObject({ algorithm: 'RS256' })
+    expect(await find('ec-1')).toMatchObject({ algorithm: 'ES256' })
+  })
+})
