@@ -48,6 +48,7 @@ describe('a form', () => {
       { target: { uri: 'https://x.example/y' } },
     ],
     ['scopes, each once', { scope: 'read  write read' }, { scopes: ['read', 'write'] }],
+    ['scopes in any order, which is the same request', { scope: 'write read' }, { scopes: ['read', 'write'] }],
     ['a requested type', { requested_token_type: 'urn:x' }, { requestedTokenType: 'urn:x' }],
     ['the type that fits all', { requested_token_type: `${types}access_token` }, { requestedTokenType: undefined }],
     ['a subject token that is an id token', { subject_token_type: `${types}id_token` }, { subjectToken: 'a.b.c' }],

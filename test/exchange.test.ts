@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { ExchangeError, NotMinted, unavailable } from '../shared/errors.ts'
-import { exchange } from '../shared/exchange.ts'
+import { type ExchangeSteps, exchange } from '../shared/exchange.ts'
 import { asked, failureOf, issuedBy, openRoute, type Route, refusedBy, secretText, settled } from './exchange-steps.ts'
 import { allow, deny, minute, noon, paymentsApi, type RuleDocument, someoneElse } from './rules/facts.ts'
 
@@ -70,6 +70,23 @@ describe('what is issued', () => {
 
   test("a request without scopes gets the target's default ones", async () => {
     expect((await issuedBy(openRoute(), asked('mainframe', { scopes: [] }))).scopes).toEqual(['read'])
+  })
+
+  test("a target's default scopes are the same request in any order: they get the same account", async () => {
+    const route = openRoute(allow('a', { scopes: ['read', 'write'] }))
+    const { find } = route.steps.targets
+    let order = ['write', 'read']
+    const targets: ExchangeSteps['targets'] = {
+      async find(name) {
+        const target = await find(name)
+        return target && 'issuing' in target ? { ...target, defaultScopes: order } : target
+      },
+    }
+    const first = await exchange(asked('orders-db', { scopes: [] }), { ...route.steps, targets })
+    order = ['read', 'write']
+    const second = await exchange(asked('orders-db', { scopes: [] }), { ...route.steps, targets })
+    expect(first).toMatchObject({ scopes: ['read', 'write'], lease: route.store.only().id })
+    expect(second).toMatchObject({ lease: route.store.only().id })
   })
 
   test('a static secret is announced for no longer than its rule lasts', async () => {
@@ -146,15 +163,6 @@ describe('no record, no credential', () => {
     for (const { lease } of route.store.leases.values()) expect(lease.generation).toBe(0)
   })
 
-  test('a log that is down while another instance makes the account takes nothing from it', async () => {
-    const route = openRoute()
-    await issuedBy(route)
-    route.writes(logDown)
-    await failureOf(route)
-    expect(route.store.asked.filter(kind => kind === 'replace').length).toBe(1)
-    expect(route.store.only()).toMatchObject({ state: 'active', vacant: false })
-  })
-
   test('a denial whose record fails is 503, and not the denial', async () => {
     const route = openRoute(deny('d'))
     route.writes(logDown)
@@ -201,6 +209,12 @@ describe('who is denied', () => {
 
   test("an operator's hint reaches the workload that the rule is about", async () => {
     expect((await refusedBy(openRoute(allow('a'), deny('d', hint)))).description).toBe('ask #orders-db')
+  })
+
+  test('the hint of a guardrail is given to nobody: a denied target answers like an unknown one', async () => {
+    const guardrail = deny('g', { target: '*', ...hint })
+    const [unknown, known] = [await refusedBy(openRoute(), asked('nowhere')), await refusedBy(openRoute(guardrail))]
+    expect(known).toEqual(unknown)
   })
 })
 

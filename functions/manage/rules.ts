@@ -55,7 +55,7 @@ function answerList(asked: Asked): Promise<HttpResponseInit> | HttpResponseInit 
 function answerRule(asked: Asked): Promise<HttpResponseInit> | HttpResponseInit {
   const { request, manage } = asked
   const parsed = ruleName.safeParse(request.params)
-  if (!parsed.success) return problem(404, { detail: 'there is no such rule' })
+  if (!parsed.success) return asOperator(asked, mayRead, async () => notThere())
   const name = parsed.data
   switch (request.method) {
     case 'GET':
@@ -71,7 +71,7 @@ function answerRule(asked: Asked): Promise<HttpResponseInit> | HttpResponseInit 
 
 async function read(rules: RuleEditor, name: RuleName): Promise<HttpResponseInit> {
   const found = await rules.read(name)
-  return found ? answerStored(200, found) : problem(404, { detail: 'there is no such rule' })
+  return found ? answerStored(200, found) : notThere()
 }
 
 async function put(
@@ -120,6 +120,10 @@ function answerChange(status: number, changed: Changed): HttpResponseInit {
 
 function answerStored(status: number, { content, version }: Stored<unknown>): HttpResponseInit {
   return jsonAnswer(status, { rule: content, etag: version, inForceWithin }, { etag: version })
+}
+
+function notThere(): HttpResponseInit {
+  return problem(404, { detail: 'there is no such rule' })
 }
 
 function preconditionRequired(expected: string): HttpResponseInit {

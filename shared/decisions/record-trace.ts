@@ -3,17 +3,23 @@ import type { DecisionEntry } from './record.ts'
 
 /** How many tests of one rule a record shows: a rule may have 64 selectors of seven tests each. */
 const shownTests = 16
+/** How many deciding rules a record names: a grant has one a scope at most, but any number of rules may deny. */
+const namedRules = 32
 
-/** An entry that fits: what was left out of its trace is counted. */
-export type FittingEntry = DecisionEntry & { readonly traceOmitted?: number }
+/** An entry that fits: what was left out of its rules and its trace is counted. */
+export type FittingEntry = DecisionEntry & { readonly rulesOmitted?: number; readonly traceOmitted?: number }
 
 /**
- * The entry with its trace cut to `bytes`, so that no number of rules can keep a decision from its record. Rules that
+ * The entry with its rules bounded and its trace cut to `bytes`, so that no number of rules can keep a decision from its record. Rules that
  * decided come first, then those about the workload, then the others, each in the order in which they were judged; of a
  * rule's tests the last ones are kept, which decided it.
  */
 export function fitTrace(entry: DecisionEntry, bytes: number): FittingEntry {
-  if (entry.kind !== 'exchange' || Buffer.byteLength(JSON.stringify(entry.trace)) <= bytes) return entry
+  if (entry.kind !== 'exchange') return entry
+  const rules = entry.rules.slice(0, namedRules)
+  const rulesOmitted = entry.rules.length - rules.length
+  const named = rulesOmitted > 0 ? { ...entry, rules, rulesOmitted } : entry
+  if (Buffer.byteLength(JSON.stringify(entry.trace)) <= bytes) return named
   const decided = new Set(entry.rules.map(({ target, id }) => `${target} ${id}`))
   const weight = ({ rule, target, selected }: RuleTrace) => (decided.has(`${target} ${rule}`) ? 0 : selected ? 1 : 2)
   const trace: RuleTrace[] = []
@@ -24,5 +30,5 @@ export function fitTrace(entry: DecisionEntry, bytes: number): FittingEntry {
     if (left < 0) break
     trace.push(shown)
   }
-  return { ...entry, trace, traceOmitted: entry.trace.length - trace.length }
+  return { ...named, trace, traceOmitted: entry.trace.length - trace.length }
 }

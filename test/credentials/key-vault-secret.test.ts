@@ -72,6 +72,34 @@ describe('reading a secret', () => {
     expect(asked.length).toBe(2)
   })
 
+  test('reads its newest version once, whether it is asked for as the newest or by its name', async () => {
+    const { version } = await read(reference)
+    expect((await read(reference, version)).secret.reveal()).toBe(text)
+    expect(asked).toEqual(['mainframe/newest'])
+  })
+
+  test('asks for a version by its name once another is the newest, and the newest stays what it is', async () => {
+    await read(reference)
+    properties = { version: '8' }
+    value = 'rotated'
+    pass(60_000)
+    expect((await read(reference)).version).toBe('8')
+    properties = {}
+    value = text
+    expect((await read(reference, '7')).secret.reveal()).toBe(text)
+    expect((await read(reference, '8')).secret.reveal()).toBe('rotated')
+    expect((await read(reference)).version).toBe('8')
+    expect(asked).toEqual(['mainframe/newest', 'mainframe/newest', 'mainframe/7'])
+  })
+
+  test('that failed is remembered under no version', async () => {
+    failure = { statusCode: 503 }
+    await failureOf(read(reference))
+    failure = undefined
+    expect((await read(reference, '7')).version).toBe('7')
+    expect(asked).toEqual(['mainframe/newest', 'mainframe/7'])
+  })
+
   test('keeps versions and secrets apart', async () => {
     await read(reference)
     expect((await read(reference, '3')).version).toBe('3')

@@ -2,7 +2,9 @@ import type { Container } from '@azure/cosmos'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { cosmosDecisionLog } from '../../shared/decisions/cosmos-decision-log.ts'
 import type { DecisionLog } from '../../shared/decisions/record.ts'
+import { decide } from '../../shared/rules/decide.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
+import { allow, deny, factsOf, rulesetOf } from '../rules/facts.ts'
 import { entryOf, traceOf } from './entry.ts'
 
 let standIn: StandIn
@@ -89,6 +91,28 @@ describe('what is refused', () => {
   test('not a record of a thousand rules that were about others: its trace is cut first', async () => {
     const trace = Array.from({ length: 1_000 }, (_, index) => traceOf(`rule-${index}`, false))
     await expect(log.write(entryOf({ trace }))).resolves.toMatchObject({ id: '000000000001' })
+  })
+
+  test.each([
+    ['allow, the last selector of each fits', 'allow'],
+    ['deny', 'deny'],
+  ] as const)('not a record of 200 rules of 64 selectors that all %s', async (_, effect) => {
+    const miss = { issuer: { labels: { environment: 'p'.repeat(100) } }, subject: 's'.repeat(253) }
+    const workloads = [...Array.from({ length: 63 }, () => miss), { issuer: '*' }]
+    const named = (index: number) => `${'r'.repeat(59)}-${index}`
+    const make = effect === 'allow' ? allow : deny
+    const rules = rulesetOf(...Array.from({ length: 200 }, (_, index) => make(named(index), { workloads })))
+    const facts = factsOf()
+    const decision = decide(rules, facts)
+    expect(decision.trace.filter(({ selected }) => selected).length).toBe(200)
+    const { workload, ...others } = facts
+    const entry = entryOf({ workload, facts: others, rules: decision.rules, trace: decision.trace })
+    await expect(log.write(entry)).resolves.toMatchObject({ id: '000000000001' })
+    const [line = ''] = printed
+    expect(Buffer.byteLength(line)).toBeLessThan(32 * 1024)
+    const { trace, traceOmitted } = JSON.parse(line)
+    expect(trace[0]).toMatchObject({ rule: decision.rules[0]?.id, selected: true, matched: true })
+    expect(trace.length + traceOmitted).toBe(200)
   })
 
   test.each([

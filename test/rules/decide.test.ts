@@ -205,6 +205,16 @@ describe('who is told what', () => {
     expect(denied(rules).hint).toBe('of the deny')
   })
 
+  test('a hint of a guardrail reaches nobody, and does not hide that of a rule of the target', () => {
+    const guardrail = deny('g', { target: '*', priority: 1, whenDenied: 'of the guardrail' })
+    expect(denied([allow('a'), guardrail]).hint).toBe(undefined)
+    expect(denied([allow('a'), guardrail, deny('d', { whenDenied: 'of the deny' })]).hint).toBe('of the deny')
+    const selecting = { ...guardrail, scopes: ['write'] }
+    expect(denied([allow('a', { whenDenied: 'of the allow' }), selecting], factsOf({ scopes: ['admin'] })).hint).toBe(
+      'of the allow',
+    )
+  })
+
   test('a hint of a report-only rule reaches nobody', () => {
     expect(denied([allow('a', { state: 'report-only', whenDenied: 'not yet' })]).hint).toBe(undefined)
   })

@@ -36,6 +36,7 @@ describe('a selector', () => {
     ['another service account uid: the account was made anew', { issuer: '*', serviceAccountUid: 'uid-of-old-api' }],
     ['one member of two', { issuer: '*', namespace: 'payments', serviceAccount: 'batch' }],
     ['a dot that is no regular expression', { issuer: '*', namespace: 'p.yments' }],
+    ['the beginning of a uid and a *, which is itself', { issuer: '*', serviceAccountUid: 'uid-of-*' }],
     ['the beginning of a uid', { issuer: '*', serviceAccountUid: 'uid-of-ap' }],
     ['another beginning of an issuer', { issuer: 'aks-dev-*' }],
     ['another beginning of a namespace', { issuer: '*', namespace: 'payment-*' }],
@@ -43,6 +44,12 @@ describe('a selector', () => {
     ['the end of a name', { issuer: '*', pod: 'x2x7k*' }],
   ])('does not fit by %s', (_, selector) => {
     expect(fits(selector)).toBe(false)
+  })
+
+  test('fits by a uid that holds a *, where the uid is just that', () => {
+    const odd = { ...paymentsApi, serviceAccount: { name: 'api', uid: 'uid*' } }
+    expect(fits({ issuer: '*', serviceAccountUid: 'uid*' }, odd)).toBe(true)
+    expect(fits({ issuer: '*', serviceAccountUid: 'uid*' })).toBe(false)
   })
 
   test('does not fit a workload that lacks what it names, not even by *', () => {

@@ -69,13 +69,22 @@ describe('private addresses are refused to a public issuer, before a request is 
     '255.255.255.255',
     '[::1]',
     '[::]',
+    '[::127.0.0.1]',
+    '[::7f00:1]',
+    '[::ffff:0:7f00:1]',
     '[::ffff:127.0.0.1]',
     '[::ffff:169.254.169.254]',
     '[64:ff9b::7f00:1]',
     '[fc00::1]',
     '[fd12:3456::1]',
     '[fe80::1]',
+    '[fec0::1]',
     '[ff02::1]',
+    '[100::1]',
+    '[2001::1]',
+    '[2001:0:4136:e378:8000:63bf:3fff:fdd2]',
+    '[2002:7f00:1::]',
+    '[2002:a9fe:a9fe::1]',
   ])('as %s', async host => {
     const { port } = server
     await expect(fetchJson(new URL(`https://${host}:${port}/keys`), 'public')).rejects.toThrow('a private address')

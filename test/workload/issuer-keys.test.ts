@@ -17,6 +17,8 @@ let clock: number
 let published: unknown[]
 let documents: Record<string, unknown>
 let down: boolean
+/** What each answer waits for. */
+let gate: Promise<void>
 let asked: string[]
 let keys: IssuerKeys
 
@@ -25,11 +27,13 @@ beforeEach(() => {
   published = [first.published]
   documents = { [discoveryUrl]: { issuer: issuerUrl, jwks_uri: jwksUrl } }
   down = false
+  gate = Promise.resolve()
   asked = []
   keys = issuerKeys({
     monotonic: () => clock,
     async fetchJson(url, network) {
       asked.push(`${network} ${url.href}`)
+      await gate
       if (down) throw new Error('connect ECONNREFUSED 10.0.0.7')
       return url.pathname.endsWith('/jwks') ? { keys: published } : documents[url.href]
     },
@@ -72,28 +76,72 @@ describe('the keys of an issuer', () => {
   })
 })
 
+/** Lets keys arrive that were asked for in the background. */
+async function arrived(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+}
+
 describe('a rotation', () => {
-  test('is seen after ten minutes: a key that was withdrawn stops counting', async () => {
+  test('is seen after ten minutes: a key that was withdrawn stops counting as soon as the new ones are there', async () => {
     await find('key-1')
     published = [second.published]
     clock += 10 * minute - 1
     expect(await find('key-1')).toBeDefined()
+    await arrived()
+    expect(asked.length).toBe(2)
     clock += 1
+    expect(await find('key-1')).toBeDefined()
+    await arrived()
+    expect(asked.length).toBe(4)
     expect(await find('key-1')).toBe(undefined)
     expect(await find('key-2')).toBeDefined()
+  })
+
+  test('is waited for by requests that come eleven minutes after, and no withdrawn key counts for them', async () => {
+    await find('key-1')
+    published = [second.published]
+    clock += 11 * minute
+    expect(await Promise.all([find('key-1'), find('key-2')])).toEqual([undefined, expect.anything()])
+    expect(asked.length).toBe(4)
+  })
+
+  test('lets old keys serve for a minute while a slow issuer is asked once, and then requests wait for it', async () => {
+    await find('key-1')
+    published = [second.published]
+    let answer = () => {}
+    gate = new Promise(resolve => {
+      answer = resolve
+    })
+    clock += 10 * minute
+    for (let request = 0; request < 10; request++) expect(await find('key-1')).toBeDefined()
+    clock += minute - 1
+    expect(await find('key-1')).toBeDefined()
+    clock += 1
+    const waiting = Promise.all([find('key-1'), find('key-1')])
+    let answered = false
+    void waiting.then(() => {
+      answered = true
+    })
+    await arrived()
+    expect(answered).toBe(false)
+    expect(asked.length).toBe(3)
+    answer()
+    expect(await waiting).toEqual([undefined, undefined])
+    expect(asked.length).toBe(4)
   })
 
   test('leaves an unchanged key the same object, so that what it verified still counts', async () => {
     const before = await find('key-1')
     published = [second.published, first.published]
-    clock += 10 * minute
+    clock += 11 * minute
     expect(await find('key-1')).toBe(before)
+    expect(await find('key-2')).toBeDefined()
   })
 
   test('to another key under the same id makes it another key', async () => {
     const before = await find('key-1')
     published = [{ ...second.published, kid: 'key-1' }]
-    clock += 10 * minute
+    clock += 11 * minute
     const after = await find('key-1')
     expect(after).toBeDefined()
     expect(after).not.toBe(before)
@@ -130,15 +178,35 @@ describe('an issuer that is down', () => {
     await unavailable()
   })
 
-  test('that was never reached has no keys, and is asked once in 30 seconds', async () => {
+  test('serves its last known keys at once, and is asked again every 30 seconds in the background', async () => {
+    await find('key-1')
+    down = true
+    clock += hour
+    await find('key-1')
+    asked.length = 0
+    gate = new Promise(() => {})
+    for (let second = 0; second < 30; second++) {
+      expect(asked.length).toBe(0)
+      clock += 1_000
+      expect(await find('key-1')).toBeDefined()
+    }
+    expect(asked.length).toBe(1)
+  })
+
+  test('that was never reached has no keys, is asked once in two seconds, and tells when to come back', async () => {
     down = true
     await unavailable()
-    clock += 29_999
+    clock += 500
+    expect((await failureOf(find('key-1'))).retryAfter).toBe(1.5)
+    clock += 1_499
     await unavailable()
     expect(asked.length).toBe(1)
     clock += 1
     await unavailable()
     expect(asked.length).toBe(2)
+    down = false
+    clock += 2_000
+    expect(await find('key-1')).toBeDefined()
   })
 
   test('and comes back is asked again, and its withdrawn key counts no more', async () => {
@@ -149,7 +217,10 @@ describe('an issuer that is down', () => {
     down = false
     published = [second.published]
     clock += 30_000
+    expect(await find('key-1')).toBeDefined()
+    await arrived()
     expect(await find('key-1')).toBe(undefined)
+    expect(await find('key-2')).toBeDefined()
   })
 
   test('does not lose its known keys to a guess of a key id', async () => {

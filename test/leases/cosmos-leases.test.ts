@@ -1,0 +1,193 @@
+import type { Container } from '@azure/cosmos'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { cosmosLeases, type LeaseStore, type UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
+import { type Lease, leaseId, parseLeaseId, type StoredLease } from '../../shared/leases/lease.ts'
+import { holderOf, newLease } from '../../shared/leases/lease-states.ts'
+import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
+import { slotAt } from '../../shared/leases/slot.ts'
+import type { Workload } from '../../shared/workload/workload.ts'
+import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
+import { minute, noon, paymentsApi } from '../rules/facts.ts'
+import { failureOf } from '../workload/tokens.ts'
+import { requestOf } from './lease-store.ts'
+
+let standIn: StandIn
+let container: Container
+let store: LeaseStore
+
+beforeAll(async () => {
+  standIn = await startStandIn({ containers: [{ id: 'leases', partitionKey: '/slot', defaultTtl: -1 }] })
+  container = standIn.database('token-of-gateway', { maxRetryAttemptCount: 0 }).container('leases')
+  store = cosmosLeases(container)
+})
+afterAll(() => standIn?.stop())
+
+beforeEach(async () => {
+  const { resources } = await container.items.readAll<{ id: string; slot: string }>().fetchAll()
+  for (const { id, slot } of resources) await container.item(id, slot).delete()
+})
+afterEach(() => standIn.cosmos.faults.clear())
+
+/** A lease of a target that no other test lease is for. */
+function leaseOf(target: string, overrides: Partial<Lease> = {}, workload: Workload = paymentsApi): Lease {
+  const request = { ...requestOf({ target, workload }), deployment: 'test', decision: 'decision-1' }
+  const slot = slotAt(request, noon)
+  return { ...newLease({ request, slot, generation: 0, keyVersion: '1', deployment: 'test', now: noon }), ...overrides }
+}
+
+async function created(lease: Lease): Promise<StoredLease> {
+  const stored = await store.create(lease)
+  if (!stored) throw new Error('expected the lease to be new')
+  return stored
+}
+
+const idsOf = (found: readonly StoredLease[]) => found.map(({ lease }) => lease.id).toSorted()
+
+async function dueBy(now: number): Promise<readonly (StoredLease | UnreadableLease)[]> {
+  const found: (StoredLease | UnreadableLease)[] = []
+  for await (const one of store.due(now)) found.push(one)
+  return found
+}
+
+test("a lease's id names its place, and nothing else is taken for one", () => {
+  const slot = 'a'.repeat(64)
+  expect(parseLeaseId(leaseId(slot, 7))).toEqual({ slot, generation: 7 })
+  for (const id of ['', slot, `${slot}.8`, `${slot}.00`, `${slot}.0 `, `${slot.toUpperCase()}.0`, `${slot}.0\n`, 'a.0']) {
+    expect(parseLeaseId(id), JSON.stringify(id)).toBe(undefined)
+  }
+})
+
+describe('a lease', () => {
+  test('is read as it was written, at its version', async () => {
+    const lease = leaseOf('orders-db')
+    const stored = await created(lease)
+    expect(await store.read(lease.slot, 0)).toEqual(stored)
+    expect(stored.lease).toEqual(JSON.parse(JSON.stringify(lease)))
+    expect(await store.read(lease.slot, 1)).toBe(undefined)
+  })
+
+  test('is created by one: whoever comes second is told so, and changes nothing', async () => {
+    const lease = leaseOf('orders-db')
+    const outcomes = await Promise.all([store.create(lease), store.create({ ...lease, salt: 'other' })])
+    expect(outcomes.filter(Boolean).length).toBe(1)
+    expect(await store.read(lease.slot, 0)).toEqual(outcomes.find(Boolean))
+  })
+
+  test('is replaced only at the version that was read', async () => {
+    const { lease, etag } = await created(leaseOf('orders-db'))
+    const outcomes = await Promise.all([
+      store.replace({ ...lease, state: 'active' }, etag),
+      store.replace({ ...lease, state: 'revoking' }, etag),
+    ])
+    const [winner, ...others] = outcomes.filter(Boolean)
+    expect(others).toEqual([])
+    expect(winner?.etag).not.toBe(etag)
+    expect(await store.read(lease.slot, 0)).toEqual(winner)
+  })
+})
+
+describe('the leases that may be a workload’s own', () => {
+  const another: Workload = { ...paymentsApi, pod: { name: 'api-2', uid: 'uid-of-pod-2' } }
+  const { pod: _, ...podless } = paymentsApi
+
+  test('are the live ones of its pod and those that its pods share, and nobody else’s', async () => {
+    const [mine, shared, bare] = [
+      leaseOf('mine', { state: 'active' }),
+      leaseOf('shared', { state: 'active', share: 'workload' }, another),
+      leaseOf('bare', { state: 'active' }, podless),
+    ]
+    const others = [
+      leaseOf('reserved'),
+      leaseOf('revoking', { state: 'revoking' }),
+      leaseOf('revoked', { state: 'revoked' }),
+      leaseOf('of-another-pod', { state: 'active' }, another),
+      leaseOf('of-another', { state: 'active', share: 'workload' }, { ...paymentsApi, subject: 'other' }),
+      leaseOf('elsewhere', { state: 'active' }, { ...paymentsApi, issuer: { ...paymentsApi.issuer, id: 'other' } }),
+    ]
+    for (const lease of [mine, shared, bare, ...others]) await created(lease)
+    expect(idsOf(await store.heldBy(holderOf(paymentsApi)))).toEqual([mine.id, shared.id, bare.id].toSorted())
+    expect(idsOf(await store.heldBy(holderOf(podless)))).toEqual([shared.id, bare.id].toSorted())
+  })
+})
+
+describe('what is due', () => {
+  test('is everything not yet revoked whose time has come, the longest overdue first', async () => {
+    const at = (minutes: number) => new Date(noon + minutes * minute).toISOString()
+    for (const [target, state, minutes] of [
+      ['second', 'active', -2],
+      ['first', 'reserved', -3],
+      ['third', 'revoking', 0],
+      ['done', 'revoked', -4],
+      ['later', 'active', 1],
+    ] as const) {
+      await created(leaseOf(target, { state, dueAt: at(minutes) }))
+    }
+    const found = await dueBy(noon)
+    expect(found.map(one => ('lease' in one ? one.lease.target : one.unreadable))).toEqual(['first', 'second', 'third'])
+  })
+
+  test('is told by its id where it is no lease, and keeps no other from being told', async () => {
+    const dueAt = new Date(noon).toISOString()
+    await container.items.create({ id: 'torn', slot: 'torn', state: 'active', dueAt })
+    const { lease } = await created(leaseOf('orders-db', { state: 'active', dueAt }))
+    const found = await dueBy(noon)
+    expect(found).toContainEqual({ unreadable: 'torn' })
+    expect(found).toContainEqual(expect.objectContaining({ lease }))
+    expect(found.length).toBe(2)
+  })
+
+  test('is ended in one run, however many pages it takes', async () => {
+    for (let index = 0; index < 250; index++) {
+      const dueAt = new Date(noon - (index % 7) * minute).toISOString()
+      await created(leaseOf(`target-${index}`, { state: 'active', dueAt, mintUntil: dueAt }))
+    }
+    const recorded: string[] = []
+    const run = (): Promise<RevocationRun> =>
+      revokeDue({
+        store,
+        decisions: {
+          async write(entry) {
+            if (entry.kind === 'revocation') recorded.push(entry.lease.id)
+            return { stream: 'hour/boot/0', id: '1' }
+          },
+        },
+        minterOf: () => ({
+          mint: unused,
+          describe: unused,
+          accounts: unused,
+          close: async () => {},
+          revoke: async () => ({ sessionsEnded: 0, absent: true, at: new Date(noon).toISOString() }),
+        }),
+        now: () => noon,
+        signal: new AbortController().signal,
+      })
+    const runs = await Promise.all([run(), run()])
+    expect(runs.map(({ failed, unreadable }) => ({ failed, unreadable }))).toEqual([
+      { failed: 0, unreadable: [] },
+      { failed: 0, unreadable: [] },
+    ])
+    expect(runs.reduce((sum, { revoked }) => sum + revoked, 0)).toBe(250)
+    expect([recorded.length, new Set(recorded).size]).toEqual([250, 250])
+    expect(await dueBy(noon + 60 * minute)).toEqual([])
+  })
+})
+
+function unused(): never {
+  throw new Error('a revocation neither mints nor describes')
+}
+
+describe('while Cosmos DB is down, everything is 503, without the text of the client', () => {
+  test.each<[string, (lease: StoredLease) => Promise<unknown>]>([
+    ['reading', ({ lease }) => store.read(lease.slot, 0)],
+    ['creating', () => store.create(leaseOf('new'))],
+    ['replacing', ({ lease, etag }) => store.replace(lease, etag)],
+    ['looking for a workload’s own', ({ lease }) => store.heldBy(lease.workload)],
+    ['looking for what is due', () => dueBy(noon)],
+  ])('%s', async (_, ask) => {
+    const stored = await created(leaseOf('orders-db'))
+    standIn.cosmos.faults.add({ container: 'leases', status: 503 })
+    const error = await failureOf(ask(stored))
+    expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'lease_unavailable' })
+    expect(JSON.stringify(error.detail)).not.toContain('localhost')
+  })
+})
