@@ -1,9 +1,9 @@
+import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
 // Biome formats and lints; these two rules need types, and a missed await is a credential without its record.
-export default tseslint.config({
+export default defineConfig(globalIgnores(['dist/', '.local/']), {
   files: ['**/*.ts'],
-  ignores: ['dist/**'],
   languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true } },
   plugins: { '@typescript-eslint': tseslint.plugin },
   rules: {

@@ -39,8 +39,15 @@ export function cosmosDecisionLog({ container, deployment, now, print }: Decisio
     async write(entry) {
       const at = new Date(now()).toISOString()
       const position = nextPosition(at)
-      const record = { schema: 1, ...position, at, deployment, ...fitTrace(entry, traceBytes) }
-      const line = JSON.stringify(record)
+      const recordOf = (trace: number) => ({ schema: 1, ...position, at, deployment, ...fitTrace(entry, trace) })
+      let record = recordOf(traceBytes)
+      let line = JSON.stringify(record)
+      const excess = Buffer.byteLength(line) - maxRecordBytes
+      // Where the rest takes more than its share, the trace gives way.
+      if (excess > 0) {
+        record = recordOf(traceBytes - excess)
+        line = JSON.stringify(record)
+      }
       if (Buffer.byteLength(line) > maxRecordBytes) throw new ExchangeError('server_error', 'record_too_large')
       await askCosmos('record_unavailable', () => createOnce(container, record))
       print(line)

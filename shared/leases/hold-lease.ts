@@ -165,9 +165,8 @@ export function openLeases({ store, deployment, derivationKey, now, pause = slee
     },
 
     async release({ lease, etag }) {
-      const ended = await store.replace(ending(lease, 'released', now()), etag)
-      // Not before: an exchange that read the lease meanwhile would have remembered it again.
-      live.delete(lease.slot)
+      // Forgotten afterwards, whatever came of it: an exchange that read the lease meanwhile would remember it again.
+      const ended = await store.replace(ending(lease, 'released', now()), etag).finally(() => live.delete(lease.slot))
       if (!ended) throw unavailable('lease_lost', { retryAfter: 1 })
     },
   }

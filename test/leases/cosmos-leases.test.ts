@@ -52,7 +52,16 @@ async function dueBy(now: number): Promise<readonly (StoredLease | UnreadableLea
 test("a lease's id names its place, and nothing else is taken for one", () => {
   const slot = 'a'.repeat(64)
   expect(parseLeaseId(leaseId(slot, 7))).toEqual({ slot, generation: 7 })
-  for (const id of ['', slot, `${slot}.8`, `${slot}.00`, `${slot}.0 `, `${slot.toUpperCase()}.0`, `${slot}.0\n`, 'a.0']) {
+  for (const id of [
+    '',
+    slot,
+    `${slot}.8`,
+    `${slot}.00`,
+    `${slot}.0 `,
+    `${slot.toUpperCase()}.0`,
+    `${slot}.0\n`,
+    'a.0',
+  ]) {
     expect(parseLeaseId(id), JSON.stringify(id)).toBe(undefined)
   }
 })

@@ -221,7 +221,8 @@ describe('a run', () => {
   test('ends everything that is due, however much', async () => {
     const lease = await activeLease()
     store.leases.clear()
-    for (let index = 0; index < 350; index++) store.put({ ...lease, id: `${lease.slot}-${index}`, state: 'active', dueAt: lease.expiresAt })
+    for (let index = 0; index < 350; index++)
+      store.put({ ...lease, id: `${lease.slot}-${index}`, state: 'active', dueAt: lease.expiresAt })
     clock.time = Date.parse(lease.expiresAt)
     expect(await run()).toEqual({ revoked: 350, failed: 0, unreadable: [] })
     expect(entries.length).toBe(350)

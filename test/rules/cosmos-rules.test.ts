@@ -26,6 +26,15 @@ beforeEach(async () => {
   const { resources } = await documents.items.readAll<{ id: string; target: string }>().fetchAll()
   for (const { id, target } of resources) await documents.item(id, target).delete()
   clock = 1_000_000
+})
+afterEach(() => {
+  standIn.cosmos.faults.clear()
+  follower.stop()
+})
+
+/** The gateway's rules, of documents that were there before it started. */
+async function open(...saved: readonly object[]): Promise<void> {
+  await save(...saved)
   rules = cosmosRules(container, onChange => {
     follower = followContainer({
       container,
@@ -37,11 +46,7 @@ beforeEach(async () => {
     })
     return follower
   })
-})
-afterEach(() => {
-  standIn.cosmos.faults.clear()
-  follower.stop()
-})
+}
 
 const idsOf = ({ rules: compiled }: Ruleset) => compiled.map(({ rule }) => rule.id)
 
@@ -55,7 +60,7 @@ async function save(...saved: readonly object[]): Promise<void> {
 
 describe('the rules of a target', () => {
   test('are its own and the guardrails, with the versions of their documents, and nobody else has them', async () => {
-    await save(allow('a'), deny('g', { target: '*' }), allow('other', { target: 'mainframe' }))
+    await open(allow('a'), deny('g', { target: '*' }), allow('other', { target: 'mainframe' }))
     const found = await rules.of('orders-db')
     expect(idsOf(found).toSorted()).toEqual(['a', 'g'])
     const { resource } = await documents.item('a', 'orders-db').read()
@@ -63,8 +68,8 @@ describe('the rules of a target', () => {
     expect(await idsFor('nowhere')).toEqual(['g'])
   })
 
-  test('are read and compiled once, and guardrails once for all targets', async () => {
-    await save(allow('a'), deny('g', { target: '*' }))
+  test('are read and compiled once, and then no more until they change', async () => {
+    await open(allow('a'), deny('g', { target: '*' }))
     const first = await rules.of('orders-db')
     standIn.cosmos.faults.add({ container: 'rules', action: 'query', status: 503 })
     expect(await rules.of('orders-db')).toBe(first)
@@ -73,7 +78,7 @@ describe('the rules of a target', () => {
   })
 
   test('are one reading for everybody who waits', async () => {
-    await save(allow('a'))
+    await open(allow('a'))
     standIn.cosmos.faults.add({ container: 'rules', action: 'query', times: 2, delayMs: 50 })
     const found = await Promise.all(Array.from({ length: 10 }, () => rules.of('orders-db')))
     expect(new Set(found).size).toBe(1)
@@ -81,22 +86,24 @@ describe('the rules of a target', () => {
 
   test.each<[string, object, readonly string[]]>([
     ['one more', allow('b'), ['a', 'b', 'g']],
-    ['another version of one', allow('a', { state: 'disabled' }), ['a', 'g']],
+    ['another version of one', allow('a', { priority: 1 }), ['a', 'g']],
+    ['one that is disabled now', allow('a', { state: 'disabled' }), ['g']],
     ['a guardrail more', deny('h', { target: '*' }), ['a', 'g', 'h']],
     ['a tombstone in place of one', { id: 'a', target: 'orders-db', deleted: true }, ['g']],
     ['a tombstone in place of a guardrail', { id: 'g', target: '*', deleted: true }, ['a']],
   ])('are read again when the feed shows %s, within the hard limit', async (_, change, expected) => {
-    await save(allow('a'), deny('g', { target: '*' }))
+    await open(allow('a'), deny('g', { target: '*' }))
     const before = await rules.of('orders-db')
     await save(change)
     clock += hardLimit + 1
     const after = await rules.of('orders-db')
     expect(after).not.toBe(before)
     expect(idsOf(after).toSorted()).toEqual(expected)
+    expect(after.unreadable).toEqual([])
   })
 
   test('stay as they are when those of another target change', async () => {
-    await save(allow('a'))
+    await open(allow('a'))
     const before = await rules.of('orders-db')
     await save(allow('other', { target: 'mainframe' }))
     clock += hardLimit + 1
@@ -104,14 +111,14 @@ describe('the rules of a target', () => {
   })
 
   test('are told to be unreadable where one is, and not passed over', async () => {
-    await save(allow('a'), allow('b', { effect: 'permit' }))
+    await open(allow('a'), allow('b', { effect: 'permit' }))
     expect((await rules.of('orders-db')).unreadable.length).toBe(1)
   })
 })
 
 describe('rules that cannot be read', () => {
   test('are 503, without the text of the client, and are read as soon as it answers again', async () => {
-    await save(allow('a'))
+    await open(allow('a'))
     await rules.of('mainframe')
     standIn.cosmos.faults.add({ container: 'rules', action: 'query', status: 503 })
     const error = await failureOf(rules.of('orders-db'))
@@ -122,7 +129,7 @@ describe('rules that cannot be read', () => {
   })
 
   test('for want of a fresh snapshot are 503, whether they are in memory or not', async () => {
-    await save(allow('a'))
+    await open(allow('a'))
     await rules.of('orders-db')
     standIn.cosmos.faults.add({ container: 'rules', action: 'changeFeed', status: 503 })
     clock += hardLimit + 1
