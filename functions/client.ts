@@ -1,13 +1,13 @@
-import { isIP } from 'node:net'
 import type { HttpRequest } from '@azure/functions'
-import type { Client } from '../shared/rules/facts.ts'
+import type { SeenClient } from '../shared/workload/client-address.ts'
 
 /**
- * Where a request came from: `client-ip`, which the App Service front end overwrites (App Service on Linux: headers).
- * `X-Forwarded-For` and its like are whatever the sender wrote, and are not read.
+ * What the request says of where it came from: `client-ip`, which the App Service front end overwrites (App Service on
+ * Linux: headers), and what a proxy of ours may add. `X-Forwarded-For` and its like are not read: anybody writes them.
  */
-export function clientOf(request: HttpRequest): Client {
-  const given = request.headers.get('client-ip') ?? ''
-  const address = /^\[(.+)\](:\d+)?$/.exec(given)?.[1] ?? /^([\d.]+)(:\d+)?$/.exec(given)?.[1] ?? given
-  return isIP(address) === 0 ? { provenance: 'unknown' } : { address, provenance: 'direct' }
+export function seenClient(request: HttpRequest): SeenClient {
+  return {
+    peer: request.headers.get('client-ip') ?? undefined,
+    forwarded: request.headers.get('x-causeway-client-ip') ?? undefined,
+  }
 }

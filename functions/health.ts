@@ -1,12 +1,12 @@
-import { app, type HttpResponseInit } from '@azure/functions'
+import type { HttpResponseInit } from '@azure/functions'
 import type { ExchangeGateway } from '../shared/gateway.ts'
 import { jsonAnswer } from './answer.ts'
+import { registerReadOnly } from './read-only.ts'
 
 /** `GET /health/live`: the process answers. `GET /health/ready`: it could decide a request now. Neither says more. */
 export function registerHealth(exchange: ExchangeGateway | undefined): void {
-  const options = { methods: ['GET' as const], authLevel: 'anonymous' as const }
-  app.http('live', { ...options, route: 'health/live', handler: async () => jsonAnswer(200, { status: 'live' }) })
-  app.http('ready', { ...options, route: 'health/ready', handler: () => readiness(exchange) })
+  registerReadOnly('live', 'health/live', async () => jsonAnswer(200, { status: 'live' }))
+  registerReadOnly('ready', 'health/ready', () => readiness(exchange))
 }
 
 async function readiness(exchange: ExchangeGateway | undefined): Promise<HttpResponseInit> {

@@ -1,23 +1,12 @@
-import { app } from '@azure/functions'
+import { signatureAlgorithms } from '../shared/workload/issuer.ts'
+import { jsonAnswer } from './answer.ts'
+import { registerReadOnly } from './read-only.ts'
 
 /** `GET /.well-known/oauth-authorization-server` (RFC 8414) and its OpenID form, for clients that know only that. */
 export function registerMetadata(issuer: string): void {
-  const body = JSON.stringify(metadata(issuer))
-  for (const [name, document] of [
-    ['metadata', 'oauth-authorization-server'],
-    ['openidMetadata', 'openid-configuration'],
-  ] as const) {
-    app.http(name, {
-      route: `.well-known/${document}`,
-      methods: ['GET'],
-      authLevel: 'anonymous',
-      handler: async () => ({
-        status: 200,
-        headers: { 'content-type': 'application/json', 'cache-control': 'public, max-age=3600' },
-        body,
-      }),
-    })
-  }
+  const answer = async () => jsonAnswer(200, metadata(issuer))
+  registerReadOnly('metadata', '.well-known/oauth-authorization-server', answer)
+  registerReadOnly('openidMetadata', '.well-known/openid-configuration', answer)
 }
 
 /** What RFC 8414 section 2 would assume where nothing is said (other grants, client secrets) is not so here. */
@@ -29,7 +18,7 @@ function metadata(issuer: string) {
     token_endpoint_auth_methods_supported: ['none'],
     revocation_endpoint: `${issuer}/revoke`,
     revocation_endpoint_auth_methods_supported: ['private_key_jwt'],
-    revocation_endpoint_auth_signing_alg_values_supported: ['RS256', 'ES256'],
+    revocation_endpoint_auth_signing_alg_values_supported: [...signatureAlgorithms],
     response_types_supported: ['none'],
   }
 }

@@ -22,9 +22,14 @@ export function methodNotAllowed(allow: string, decision: string): HttpResponseI
   return jsonAnswer(405, body, { allow })
 }
 
-/** One line for whoever asks about that id. Never the text of a foreign error: of a bug, only where it happened. */
+/**
+ * One line about what was no fault of the caller's: with Cosmos DB down there is no record that would tell. Never the text
+ * of a foreign error: of a bug, only where it happened. What was the caller's own is counted or on the record, and a flood
+ * of it prints nothing.
+ */
 export function logFailure(error: unknown, decision: string, context: InvocationContext): ExchangeError {
   const failure = toExchangeError(error)
+  if (statusOf[failure.code] < 500) return failure
   const { code, reason, detail, cause } = failure
   const frames = code === 'server_error' && cause instanceof Error && cause.stack?.match(/^ {4}at .*$/gm)?.slice(0, 8)
   // As in the record, beside our own code and reason and never over them: an SDK's error has a `code` too.

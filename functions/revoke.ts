@@ -1,9 +1,11 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
 import { v7 as uuid } from 'uuid'
+import { toExchangeError } from '../shared/errors.ts'
 import type { ExchangeSteps } from '../shared/exchange.ts'
 import type { ExchangeGateway } from '../shared/gateway.ts'
 import { giveBack } from '../shared/give-back.ts'
 import { everyMethod, jsonAnswer } from './answer.ts'
+import { seenClient } from './client.ts'
 import { errorAnswer, logFailure, methodNotAllowed } from './oauth-error.ts'
 import { readForm } from './read-body.ts'
 
@@ -25,9 +27,20 @@ async function answerRevoke(
   const decision = uuid()
   if (request.method !== 'POST') return methodNotAllowed('POST', decision)
   try {
-    await giveBack(await readForm(request), decision, steps)
+    const form = await formOf(request, decision, steps)
+    await giveBack({ form, decision, client: seenClient(request) }, steps)
     return jsonAnswer(200, { decision_id: decision })
   } catch (error) {
     return errorAnswer(logFailure(error, decision, context), decision)
+  }
+}
+
+/** A body that cannot be read is counted, as on `/token`. */
+async function formOf(request: HttpRequest, decision: string, { count }: ExchangeSteps): Promise<string> {
+  try {
+    return await readForm(request)
+  } catch (error) {
+    count(decision, toExchangeError(error))
+    throw error
   }
 }

@@ -1,6 +1,7 @@
-/** The OAuth errors that a caller of `/token` may see (RFC 6749 section 5.2, RFC 8693 section 2.2.2). */
+/** The OAuth errors that a caller may see (RFC 6749 section 5.2, RFC 8693 section 2.2.2; `invalid_client` on `/revoke` alone). */
 export type ErrorCode =
   | 'invalid_request'
+  | 'invalid_client'
   | 'invalid_target'
   | 'invalid_scope'
   | 'unsupported_grant_type'
@@ -29,6 +30,10 @@ export type Reason =
   | 'token_unbound'
   | 'token_key_unknown'
   | 'token_signature'
+  | 'token_not_live'
+  | 'actor_missing'
+  | 'actor_not_allowed'
+  | 'rate_limited'
   // the target and the decision
   | 'target_unknown'
   | 'target_ambiguous'
@@ -41,9 +46,11 @@ export type Reason =
   | 'scope_not_granted'
   | 'condition_not_met'
   | 'denied_by_rule'
+  | 'locked_down'
   | 'no_rule'
   // what was needed and was not there
   | 'issuer_keys_unavailable'
+  | 'token_review_unavailable'
   | 'documents_unavailable'
   | 'snapshot_stale'
   | 'record_unavailable'
@@ -101,9 +108,18 @@ export class ExchangeError extends Error {
 /** A mint that failed where it is certain that no account was made: the target was not reached, or rolled back. */
 export class NotMinted extends ExchangeError {}
 
+/** The same error with more for the log, where it is one of ours. */
+export function withDetail(error: unknown, detail: ErrorDetail['detail']): unknown {
+  if (!(error instanceof ExchangeError)) return error
+  const { code, reason, description, retryAfter, cause } = error
+  const told = { ...(description !== undefined && { description }), ...(retryAfter !== undefined && { retryAfter }) }
+  return new ExchangeError(code, reason, { ...told, cause, detail: { ...detail, ...error.detail } })
+}
+
 /** HTTP status by code: the only such table. */
 export const statusOf: Readonly<Record<ErrorCode, number>> = {
   invalid_request: 400,
+  invalid_client: 400,
   invalid_target: 400,
   invalid_scope: 400,
   unsupported_grant_type: 400,

@@ -6,6 +6,7 @@ import { malformedForm, readParameters } from './form.ts'
 /** What a form asks for, parsed once. */
 export interface ExchangeRequest {
   readonly subjectToken: string
+  readonly actorToken: string | undefined
   readonly target: { readonly id: string } | { readonly uri: string }
   /** Empty where the form names none: then the target's default scopes. */
   readonly scopes: readonly string[]
@@ -16,19 +17,19 @@ export interface ExchangeRequest {
 const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const tokenTypes = 'urn:ietf:params:oauth:token-type:'
 /** A Kubernetes token is a `jwt`; the others are what clients send that know no better (RFC 8693 section 3). */
-const subjectTokenTypes = ['jwt', 'id_token', 'access_token'].map(name => tokenTypes + name)
+const tokenTypesTaken = ['jwt', 'id_token', 'access_token'].map(name => tokenTypes + name)
 
 /** A form's parameters, each at most once but for `audience` and `resource` (RFC 8693 section 2.1). */
 const parameters = z.object({
   grant_type: z.string(),
   subject_token: z.string(),
-  subject_token_type: z.enum(subjectTokenTypes),
+  subject_token_type: z.enum(tokenTypesTaken),
   audience: z.array(z.string().max(256)),
   resource: z.array(z.string().max(512)),
   scope: z.string().max(1_024).optional(),
   requested_token_type: z.string().max(256).optional(),
-  /** Nobody acts for a workload yet: passing one over would issue what it was meant to limit. */
-  actor_token: z.undefined().optional(),
+  actor_token: z.string().optional(),
+  actor_token_type: z.enum(tokenTypesTaken).optional(),
 })
 
 const repeatable = ['audience', 'resource']
@@ -45,9 +46,15 @@ export function parseExchangeRequest(form: string): ExchangeRequest {
   }
   const parsed = parameters.safeParse(given)
   if (!parsed.success) throw malformedForm(`${String(parsed.error.issues[0]?.path[0])} is missing or not acceptable`)
-  const { subject_token, audience, resource, scope, requested_token_type } = parsed.data
+  const { subject_token, actor_token, actor_token_type, audience, resource, scope } = parsed.data
+  // RFC 8693 section 2.1: the one is required with the other, and must not come without it.
+  if ((actor_token === undefined) !== (actor_token_type === undefined)) {
+    throw malformedForm('actor_token and actor_token_type: expected both or neither')
+  }
+  const { requested_token_type } = parsed.data
   return {
     subjectToken: subject_token,
+    actorToken: actor_token,
     target: targetOf(audience, resource),
     scopes: scopesOf(scope),
     requestedTokenType: requested_token_type === `${tokenTypes}access_token` ? undefined : requested_token_type,

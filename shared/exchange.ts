@@ -1,7 +1,10 @@
 import type { Credential } from './credentials/credential.ts'
 import type { Minter } from './credentials/credential-provider.ts'
-import type { DecisionLog, ExchangeEntry, RecordPosition } from './decisions/record.ts'
-import { describeCause, type ErrorCode, NotMinted, type Reason, toExchangeError } from './errors.ts'
+import type { DecisionLog, ExchangeEntry } from './decisions/record.ts'
+import type { CountRefusal } from './decisions/refusal-counts.ts'
+import { NotMinted, toExchangeError, unavailable } from './errors.ts'
+import { type Known, recorder } from './exchange-recorder.ts'
+import { type Refusal, type Refused, refusal, refusalOf, typeMismatch } from './exchange-refusal.ts'
 import type { ExchangeRequest } from './exchange-request.ts'
 import type { HeldLease, Leases } from './leases/hold-lease.ts'
 import type { Rules } from './rules/cosmos-rules.ts'
@@ -10,7 +13,10 @@ import type { Allowed, Decision, GrantedAccess } from './rules/decision.ts'
 import type { Client, Facts } from './rules/facts.ts'
 import type { Targets, UnreadableTarget } from './targets/cosmos-targets.ts'
 import type { Target } from './targets/target.ts'
-import type { VerifyToken } from './workload/verify-token.ts'
+import type { SeenClient } from './workload/client-address.ts'
+import type { Lockdowns } from './workload/cosmos-lockdowns.ts'
+import type { Callers, Identify } from './workload/identify.ts'
+import type { TakeRate } from './workload/rate-limit.ts'
 import type { Workload } from './workload/workload.ts'
 
 /** One exchange that somebody asks for. */
@@ -18,18 +24,24 @@ export interface Exchange {
   readonly request: ExchangeRequest
   /** The id that the caller is given, whatever comes of it. */
   readonly decision: string
-  readonly client: Client
+  readonly client: SeenClient
   /** Ends the exchange's time: nothing is minted after it. */
   readonly signal: AbortSignal
 }
 
 /** What the route is made of. */
 export interface ExchangeSteps {
-  readonly verify: VerifyToken
+  readonly identify: Identify
+  readonly takeRate: TakeRate
+  /** The client's address with its provenance. */
+  readonly clientOf: (seen: SeenClient, actor: Workload | undefined) => Client
   readonly targets: Targets
   readonly rules: Rules
+  readonly lockdowns: Lockdowns
   readonly leases: Leases
   readonly decisions: DecisionLog
+  /** Counts what proved no identity, or too often: such requests cost no write each. */
+  readonly count: CountRefusal
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
 }
@@ -47,23 +59,6 @@ export interface Issued {
   readonly lease?: string
 }
 
-/** A denial: what the caller is told. Why is in the record. */
-export interface Refused {
-  readonly outcome: 'refused'
-  readonly code: ErrorCode
-  readonly description: string
-  /** Seconds. */
-  readonly retryAfter?: number
-}
-
-/** What the exchange has learnt so far, for its record. */
-type Known = Omit<ExchangeEntry, 'kind' | 'outcome' | 'durationMs'>
-
-/** Why an exchange is refused, and what the caller is told of it. */
-interface Refusal extends Omit<Refused, 'outcome'> {
-  readonly reason: Reason
-}
-
 /** A credential that the record may now speak of: read already, or to be had from a lease. */
 type Prepared =
   | { readonly credential: Credential; readonly lease?: undefined }
@@ -74,24 +69,25 @@ type Prepared =
  * `ExchangeError`. Of a verified workload's exchange there is a record either way, and nothing leaves without one.
  */
 export async function exchange(asked: Exchange, steps: ExchangeSteps): Promise<Issued | Refused> {
-  const startedAt = steps.now()
+  const record = recorder(steps)
   // 1 Who is calling.
-  const workload = await steps.verify(asked.request.subjectToken)
-  let known: Known = { decision: asked.decision, asked: askedOf(asked.request), workload, rules: [], trace: [] }
-  const record = recorder(steps, startedAt)
+  const callers = await identified(asked, steps)
+  const client = steps.clientOf(asked.client, callers.actor)
+  const asking = { decision: asked.decision, asked: askedOf(asked.request), client, ...callers }
+  let known: Known = { ...asking, rules: [], trace: [] }
   try {
     // 2 What they ask for.
     const target = await steps.targets.find(asked.request.target)
     if (!target) return await record.refusal(known, refusal('invalid_target', 'target_unknown'))
     // 3 May they.
-    const facts = factsOf(asked, workload, target, startedAt)
+    const facts = factsOf(asking, asked.request, target, steps.now())
     const decision = decide(await steps.rules.of(target.id), facts)
     known = { ...known, ...told(facts, decision) }
     if (decision.outcome === 'denied' || 'problem' in target || !target.enabled) {
       return await record.refusal(known, refusalOf(decision, target))
     }
-    const mismatch = typeMismatch(asked.request, target)
-    if (mismatch) return await record.refusal(known, mismatch)
+    const barred = (await lockedDown(facts, decision, steps)) ?? typeMismatch(asked.request, target)
+    if (barred) return await record.refusal(known, barred)
     // 4 Find or reserve the lease, or read what exists already: reading is not releasing.
     const prepared = await prepare(target, decision, known, steps)
     // 5 Write the record. No record, no credential.
@@ -107,63 +103,63 @@ export async function exchange(asked: Exchange, steps: ExchangeSteps): Promise<I
   }
 }
 
+/** Verifies the callers and takes from their buckets. What fails here is counted and not recorded: it cost no I/O. */
+async function identified({ request, decision, signal }: Exchange, steps: ExchangeSteps): Promise<Callers> {
+  try {
+    const callers = await inTime(steps.identify(request), signal)
+    steps.takeRate(callers.workload)
+    return callers
+  } catch (error) {
+    steps.count(decision, toExchangeError(error))
+    throw error
+  }
+}
+
+/** Issuers that are slow one after the other must not take longer than the whole exchange may. */
+async function inTime<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const stop = () => reject(unavailable('deadline'))
+  signal.addEventListener('abort', stop)
+  try {
+    return await Promise.race([step, late])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
 function askedOf({ target, scopes }: ExchangeRequest): ExchangeEntry['asked'] {
   return { target: ('id' in target ? target.id : target.uri).toWellFormed(), scopes }
 }
 
-function factsOf(asked: Exchange, workload: Workload, target: Target | UnreadableTarget, time: number): Facts {
-  const { request, client } = asked
+function factsOf(
+  { workload, actor, client }: Callers & { readonly client: Client },
+  request: ExchangeRequest,
+  target: Target | UnreadableTarget,
+  time: number,
+): Facts {
   const readable = 'problem' in target ? { id: target.id, ...nothingKnown } : target
   const { id, labels, defaultScopes, defaultTtl, maxTtl } = readable
   const scopes = request.scopes.length > 0 ? request.scopes : defaultScopes.toSorted()
   const defined = { id, labels, scopes: Object.keys(readable.scopes), defaultTtl, maxTtl }
-  return { workload, target: defined, scopes, client, time }
+  return { workload, ...(actor && { actor }), target: defined, scopes, client, time }
 }
 
 /** A target that cannot be read defines nothing; its rules still tell whom it concerns. */
 const nothingKnown = { labels: {}, scopes: {}, defaultScopes: [], defaultTtl: 0, maxTtl: 0 }
 
-function told({ workload: _, ...facts }: Facts, { rules, trace }: Decision) {
+function told({ workload: _workload, actor: _actor, client: _client, ...facts }: Facts, { rules, trace }: Decision) {
   return { facts, rules, trace }
 }
 
-/** Targets that are unknown and targets that are denied get one answer, so that nobody can map them. */
-const notYours = 'the target is unknown, or this workload may not have it'
-
-function refusal(code: ErrorCode, reason: Reason, description = notYours): Refusal {
-  return { code, reason, description }
-}
-
-/** What a workload is told of its denial: more than "no" only where an allow rule of this target is about it. */
-function refusalOf(decision: Decision, target: Target | UnreadableTarget): Refusal {
-  const concerned = decision.outcome === 'allowed' || decision.selected
-  if ('problem' in target) return outage('target_unreadable', concerned)
-  if (!target.enabled || decision.outcome === 'allowed') return refusal('invalid_target', 'target_disabled')
-  const { reason, hint } = decision
-  switch (reason) {
-    case 'rule_unreadable':
-      return outage(reason, concerned)
-    case 'scope_missing':
-    case 'scope_unknown':
-    case 'scope_not_granted':
-      return refusal('invalid_scope', reason, hint ?? 'the scope is missing, unknown or not granted to this workload')
-    case 'denied_by_rule':
-    case 'condition_not_met':
-    case 'no_rule':
-      return refusal('invalid_target', reason, hint)
-  }
-}
-
-function outage(reason: Reason, concerned: boolean): Refusal {
-  return concerned
-    ? { ...refusal('temporarily_unavailable', reason, 'the target is not available'), retryAfter: 30 }
-    : refusal('invalid_target', reason)
-}
-
-function typeMismatch({ requestedTokenType }: ExchangeRequest, { issuedTokenType }: Target): Refusal | undefined {
-  if (requestedTokenType === undefined || requestedTokenType === issuedTokenType) return undefined
-  const description = `requested_token_type: expected none, or ${issuedTokenType}`
-  return refusal('invalid_request', 'token_type_mismatch', description)
+/** A lockdown stands above all rules, and answers as an unknown target does. */
+async function lockedDown(
+  facts: Facts,
+  { rules }: Decision,
+  { lockdowns }: ExchangeSteps,
+): Promise<Refusal | undefined> {
+  const { workload, actor, target, time } = facts
+  const lockdown = await lockdowns.find({ workload, actor, target: target.id, rules }, time)
+  return lockdown === undefined ? undefined : { ...refusal('invalid_target', 'locked_down'), detail: { lockdown } }
 }
 
 async function prepare(
@@ -175,8 +171,9 @@ async function prepare(
   const meanings = grant.scopes.map(scope => target.scopes[scope])
   if (target.issuing.kind === 'existing') return { credential: await target.issuing.source.read({ scopes: meanings }) }
   const { id, provider, settings, issuing } = target
-  const { workload, decision } = known
-  const asked = { target: id, provider, settings, meanings, rules, workload, ...grant }
+  const { workload, actor, decision } = known
+  const who = { workload, ...(actor && { actor }) }
+  const asked = { target: id, provider, settings, meanings, rules, ...who, ...grant }
   const held = await steps.leases.hold(asked, decision)
   return { held, minter: issuing.minter, lease: held.stored.lease.id }
 }
@@ -223,24 +220,4 @@ function issued(
   }
   const expiresAt = Math.min(now + ttl, endsAt, credential.expiresAt ?? Number.POSITIVE_INFINITY)
   return { ...base, expiresAt, refreshAt: now + (expiresAt - now) / 2 }
-}
-
-/** Writes what became of the exchange. */
-function recorder({ decisions, now }: ExchangeSteps, startedAt: number) {
-  const entry = (known: Known, outcome: Pick<ExchangeEntry, 'outcome' | 'code' | 'reason' | 'detail'>) =>
-    decisions.write({ kind: 'exchange', ...known, ...outcome, durationMs: now() - startedAt })
-  return {
-    allowed: (known: Known): Promise<RecordPosition> => entry(known, { outcome: 'allowed' }),
-    async refusal(known: Known, { reason, ...told }: Refusal): Promise<Refused> {
-      await entry(known, { outcome: 'denied', code: told.code, reason })
-      return { outcome: 'refused', ...told }
-    },
-    /** Nothing was released, so the answer does not wait for a log that is down: it says what failed first. */
-    async failure(known: Known, error: unknown): Promise<void> {
-      const { code, reason, detail, cause } = toExchangeError(error)
-      if (reason === 'record_unavailable' || reason === 'record_too_large') return
-      const described = { ...(cause !== undefined && describeCause(cause)), ...detail }
-      await entry(known, { outcome: 'failed', code, reason, detail: described }).catch(() => undefined)
-    },
-  }
 }

@@ -7,6 +7,7 @@ import { credentialProviders, providerOpener } from './credentials/registry.ts'
 import type { ReadSecret } from './credentials/secret-reference.ts'
 import { cosmosDecisionLog } from './decisions/cosmos-decision-log.ts'
 import type { DecisionLog } from './decisions/record.ts'
+import { refusalCounts } from './decisions/refusal-counts.ts'
 import { describeCause } from './errors.ts'
 import type { ExchangeSteps } from './exchange.ts'
 import { cosmosLeases } from './leases/cosmos-leases.ts'
@@ -18,10 +19,15 @@ import { cosmosRules } from './rules/cosmos-rules.ts'
 import { isLoopback, type Role, type Settings } from './settings.ts'
 import { cosmosTargets } from './targets/cosmos-targets.ts'
 import type { FindProvider, OpenProvider } from './targets/target.ts'
+import { clientSeenBy } from './workload/client-address.ts'
 import { cosmosIssuers } from './workload/cosmos-issuers.ts'
-import { fetchJson } from './workload/https-json.ts'
+import { cosmosLockdowns } from './workload/cosmos-lockdowns.ts'
+import { fetchJson, postJson } from './workload/https-json.ts'
+import { identifier } from './workload/identify.ts'
 import { type IssuerKeys, issuerKeys } from './workload/issuer-keys.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
+import { rateLimit } from './workload/rate-limit.ts'
+import { tokenReviewer } from './workload/token-review.ts'
 import { tokenVerifier, type VerifyToken } from './workload/verify-token.ts'
 
 /** What pods use. */
@@ -80,12 +86,15 @@ export function openGateway(settings: Settings): Gateway {
     ...(has('exchange') && { exchange: openExchange(surroundings) }),
     ...(has('manage') && { manage: openManage(surroundings) }),
     ...(has('timers') && { timers: openTimers(surroundings) }),
-    close: async () => void (await Promise.all(ends.map(end => end()))),
+    close: async () => {
+      // The clients were made first, and go last.
+      for (const end of ends.reverse()) await end()
+    },
   }
 }
 
 function openExchange(surroundings: Surroundings): ExchangeGateway {
-  const { settings, now, keys } = surroundings
+  const { settings, now, monotonic, keys, onClose } = surroundings
   const role = openRole('exchange', surroundings)
   const follow = (id: string, from: 'beginning' | 'now') => (onChange: (document: Document) => void) =>
     followed({ container: role.container(id), from, onChange }, surroundings)
@@ -104,8 +113,25 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
     derivationKey: version => readSecret(settings.derivationKey, version),
     now,
   })
-  const verify = tokenVerifier({ issuers, keys, now })
-  const steps = { verify, targets, rules, leases, decisions: role.decisions, now }
+  const review = tokenReviewer({ postJson, readSecret, monotonic })
+  const { count, flush } = refusalCounts(role.decisions, now)
+  const counting = setInterval(() => void flush(), settings.countInterval).unref()
+  onClose(async () => {
+    clearInterval(counting)
+    await flush()
+  })
+  const steps: ExchangeSteps = {
+    identify: identifier(tokenVerifier({ issuers, keys, review, now })),
+    takeRate: rateLimit(settings.rates, monotonic),
+    clientOf: (seen, actor) => clientSeenBy(seen, actor, settings.forwarders),
+    targets,
+    rules,
+    lockdowns: cosmosLockdowns(follow('lockdowns', 'beginning')),
+    leases,
+    decisions: role.decisions,
+    count,
+    now,
+  }
   return { steps, ready: () => issuers.ready() }
 }
 
@@ -113,7 +139,7 @@ function openManage(surroundings: Surroundings): ManageGateway {
   const { settings, now, keys } = surroundings
   const { container, decisions } = openRole('manage', surroundings)
   return {
-    verifyOperator: tokenVerifier({ issuers: operatorIssuers(settings.operators), keys, now }),
+    verifyOperator: tokenVerifier({ issuers: operatorIssuers(settings.operators), keys, review: async () => {}, now }),
     rules: cosmosRuleEditor({ rules: container('rules'), targets: container('targets'), decisions }),
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type SecretReference, secretReference } from './credentials/secret-reference.ts'
+import { documentId } from './document.ts'
 import { duration } from './duration.ts'
 
 /** Which functions an app registers. `all` is for one machine; in Azure each role is an app with its own identity. */
@@ -20,8 +21,14 @@ export interface Settings {
   readonly operators: { readonly issuerUrl: string; readonly audience: string; readonly network: 'public' | 'private' }
   /** Client ids of user-assigned identities; a role without one uses the app's own. */
   readonly identities: Readonly<Record<Role, string | undefined>>
+  /** Whose word on a client's address counts: an actor such as API Management. */
+  readonly forwarders: readonly { readonly issuer: string; readonly subject: string }[]
+  /** Exchanges a second that an instance does for one workload, and for one issuer. */
+  readonly rates: { readonly workload: number; readonly issuer: number }
   /** Milliseconds between polls of the change feeds. */
   readonly refreshInterval: number
+  /** Milliseconds after which counted refusals are written. */
+  readonly countInterval: number
 }
 
 /** Settings are missing or wrong. The message lists every problem, a line each, and no value. */
@@ -64,6 +71,10 @@ const referenceText = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+const forwarders = json(
+  z.array(z.strictObject({ issuer: documentId, subject: z.string().min(1) }), 'expected [ { "issuer", "subject" } ]'),
+).prefault('[]')
+
 const clientId = z.guid('expected the client id of a managed identity').optional()
 
 /** Every variable that this gateway reads. One that begins with `CAUSEWAY_` and is not here is a mistake. */
@@ -81,6 +92,10 @@ const variables = z.object({
   CAUSEWAY_IDENTITY_EXCHANGE: clientId,
   CAUSEWAY_IDENTITY_MANAGE: clientId,
   CAUSEWAY_IDENTITY_TIMERS: clientId,
+  CAUSEWAY_FORWARDERS: forwarders,
+  CAUSEWAY_WORKLOAD_RATE: z.coerce.number().min(0.1).max(100_000).default(20),
+  CAUSEWAY_ISSUER_RATE: z.coerce.number().min(0.1).max(1_000_000).default(2_000),
+  CAUSEWAY_COUNT_INTERVAL: duration({ min: 'PT0.1S', max: 'PT1M' }).prefault('PT1M'),
   CAUSEWAY_REFRESH_INTERVAL: duration({ min: 'PT0.1S', max: 'PT10S' }).prefault('PT3S'),
 })
 
@@ -116,7 +131,10 @@ function settingsOf(read: z.output<typeof variables>): Settings {
       manage: read.CAUSEWAY_IDENTITY_MANAGE,
       timers: read.CAUSEWAY_IDENTITY_TIMERS,
     },
+    forwarders: read.CAUSEWAY_FORWARDERS,
+    rates: { workload: read.CAUSEWAY_WORKLOAD_RATE, issuer: read.CAUSEWAY_ISSUER_RATE },
     refreshInterval: read.CAUSEWAY_REFRESH_INTERVAL,
+    countInterval: read.CAUSEWAY_COUNT_INTERVAL,
   }
 }
 

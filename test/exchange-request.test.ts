@@ -35,6 +35,7 @@ describe('a form', () => {
   test('that is complete is parsed once, into what the route needs', () => {
     expect(parsed()).toEqual({
       subjectToken: 'a.b.c',
+      actorToken: undefined,
       target: { id: 'orders-db' },
       scopes: [],
       requestedTokenType: undefined,
@@ -53,6 +54,11 @@ describe('a form', () => {
     ['the type that fits all', { requested_token_type: `${types}access_token` }, { requestedTokenType: undefined }],
     ['a subject token that is an id token', { subject_token_type: `${types}id_token` }, { subjectToken: 'a.b.c' }],
     ['a subject token that is an access token', { subject_token_type: `${types}access_token` }, {}],
+    [
+      'who acts',
+      { actor_token: 'd.e.f', actor_token_type: `${types}access_token` },
+      { subjectToken: 'a.b.c', actorToken: 'd.e.f' },
+    ],
     ['parameters that nobody knows', { foo: ['1', '2'], constructor: 'x', __proto__: 'y' }, {}],
     ['empty parameters, which count as absent', { scope: '', resource: '', actor_token: '' }, { scopes: [] }],
   ])('may say %s', (_, changed, expected) => {
@@ -80,7 +86,20 @@ describe('a form', () => {
       'invalid_request',
       'malformed_request',
     ],
-    ['an actor', { actor_token: 'a.b.c' }, 'invalid_request', 'malformed_request'],
+    ['an actor whose type is not said', { actor_token: 'a.b.c' }, 'invalid_request', 'malformed_request'],
+    ["an actor's type without one", { actor_token_type: `${types}jwt` }, 'invalid_request', 'malformed_request'],
+    [
+      'an actor of another type',
+      { actor_token: 'a.b.c', actor_token_type: `${types}saml2` },
+      'invalid_request',
+      'malformed_request',
+    ],
+    [
+      'two actors',
+      { actor_token: ['a.b.c', 'd.e.f'], actor_token_type: `${types}jwt` },
+      'invalid_request',
+      'malformed_request',
+    ],
     ['an audience of 257 characters', { audience: 'a'.repeat(257) }, 'invalid_request', 'malformed_request'],
     ['a scope of 1,025 characters', { scope: 'a'.repeat(1_025) }, 'invalid_request', 'malformed_request'],
     ['no target', { audience: undefined }, 'invalid_target', 'malformed_request'],

@@ -4,14 +4,20 @@ import type { Minter } from '../shared/credentials/credential-provider.ts'
 import { Secret } from '../shared/credentials/secret.ts'
 import type { DecisionEntry, DecisionLog, ExchangeEntry, RecordPosition } from '../shared/decisions/record.ts'
 import { ExchangeError } from '../shared/errors.ts'
-import { type Exchange, type ExchangeSteps, exchange, type Issued, type Refused } from '../shared/exchange.ts'
+import { type Exchange, type ExchangeSteps, exchange, type Issued } from '../shared/exchange.ts'
+import type { Refused } from '../shared/exchange-refusal.ts'
 import type { UnreadableTarget } from '../shared/targets/cosmos-targets.ts'
 import type { Target } from '../shared/targets/target.ts'
+import { clientSeenBy } from '../shared/workload/client-address.ts'
+import { blocks, type Lockdown } from '../shared/workload/lockdown.ts'
 import { instanceOn, leaseMemory } from './leases/lease-store.ts'
 import { allow, minute, noon, paymentsApi, type RuleDocument, rulesetOf } from './rules/facts.ts'
 
 /** What no record, log or error may hold. */
 export const secretText = 'hunter2-the-secret'
+
+/** The actor whose word on the client's address counts. */
+export const forwarder = { issuer: 'entra', subject: 'api-management' }
 
 type Write = (entry: ExchangeEntry) => Promise<RecordPosition>
 
@@ -21,6 +27,10 @@ export interface Route {
   /** What happened, in order: each record by its outcome, reading, minting, describing. */
   readonly events: string[]
   readonly entries: ExchangeEntry[]
+  /** What was counted and not recorded: the decision and its reason. */
+  readonly counted: string[]
+  /** The lockdowns that stand. */
+  readonly lockdowns: Lockdown[]
   readonly store: ReturnType<typeof leaseMemory>
   readonly clock: { time: number }
   /** Replaces what writing the records does, the first call first; after the last, records are written. */
@@ -50,6 +60,8 @@ const described = {
 export function openRoute(...rules: readonly RuleDocument[]): Route {
   const events: string[] = []
   const entries: ExchangeEntry[] = []
+  const counted: string[] = []
+  const lockdowns: Lockdown[] = []
   const clock = { time: noon }
   const store = leaseMemory()
   const writes: Write[] = []
@@ -109,17 +121,23 @@ export function openRoute(...rules: readonly RuleDocument[]): Route {
   ])
   const ruleset = rulesetOf(...(rules.length > 0 ? rules : [allow('payments-reads')]))
   const steps: ExchangeSteps = {
-    verify: async () => paymentsApi,
+    identify: async () => ({ workload: paymentsApi }),
+    takeRate: () => {},
+    clientOf: (seen, actor) => clientSeenBy(seen, actor, [forwarder]),
     targets: { find: async name => ('id' in name ? targets.get(name.id) : undefined) },
     rules: { of: async () => ruleset },
+    lockdowns: { find: async (subject, time) => lockdowns.find(lockdown => blocks(lockdown, subject, time))?.id },
     leases: instanceOn(store, clock),
     decisions,
+    count: (decision, { reason }) => void counted.push(`${decision} ${reason}`),
     now: () => clock.time,
   }
   return {
     steps,
     events,
     entries,
+    counted,
+    lockdowns,
     store,
     clock,
     writes: (...each) => void writes.push(...each),
@@ -134,13 +152,14 @@ export function asked(target = 'orders-db', overrides: Partial<Exchange['request
   return {
     request: {
       subjectToken: 'its.token.signed',
+      actorToken: undefined,
       target: { id: target },
       scopes: ['read'],
       requestedTokenType: undefined,
       ...overrides,
     },
     decision: 'decision-1',
-    client: { address: '192.0.2.7', provenance: 'direct' },
+    client: { peer: '192.0.2.7:50123', forwarded: '198.51.100.9' },
     signal: new AbortController().signal,
   }
 }

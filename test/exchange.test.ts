@@ -2,6 +2,8 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { ExchangeError, NotMinted, unavailable } from '../shared/errors.ts'
 import { type ExchangeSteps, exchange } from '../shared/exchange.ts'
+import type { Lockdown } from '../shared/workload/lockdown.ts'
+import type { Workload } from '../shared/workload/workload.ts'
 import { asked, failureOf, issuedBy, openRoute, type Route, refusedBy, secretText, settled } from './exchange-steps.ts'
 import { allow, deny, minute, noon, paymentsApi, type RuleDocument, someoneElse } from './rules/facts.ts'
 
@@ -58,7 +60,8 @@ describe('what is issued', () => {
         outcome: 'allowed',
         asked: { target, scopes: ['read'] },
         workload: paymentsApi,
-        facts: { scopes: ['read'], client: { address: '192.0.2.7', provenance: 'direct' }, time: noon },
+        client: { address: '192.0.2.7', provenance: 'direct' },
+        facts: { scopes: ['read'], time: noon },
         rules: [{ id: 'payments-reads', version: 'v-payments-reads' }],
         credential: target === 'mainframe' ? { version: '7' } : { lease: issued.lease },
       })
@@ -273,10 +276,99 @@ describe('what fails', () => {
     await expect(exchange(asked(), steps)).rejects.toMatchObject({ reason: 'snapshot_stale' })
   })
 
-  test('a token that does not verify costs neither a record nor a look at targets', async () => {
+  test.each<[string, Partial<Route['steps']>]>([
+    ['does not verify', { identify: () => Promise.reject(new ExchangeError('invalid_request', 'token_expired')) }],
+    [
+      'comes too often',
+      {
+        takeRate: () => {
+          throw new ExchangeError('slow_down', 'rate_limited')
+        },
+      },
+    ],
+  ])('a token that %s is counted under the id that its caller was given, and costs no record', async (_, changed) => {
     const route = openRoute()
-    const verify = () => Promise.reject(new ExchangeError('invalid_request', 'token_expired'))
-    await expect(exchange(asked(), { ...route.steps, verify })).rejects.toMatchObject({ reason: 'token_expired' })
+    const steps = { ...route.steps, ...changed, targets: { find: () => Promise.reject(new Error('nobody looks')) } }
+    const error = await exchange(asked(), steps).catch((thrown: unknown) => thrown)
+    if (!(error instanceof ExchangeError)) throw error
+    expect(route.counted).toEqual([`decision-1 ${error.reason}`])
+    expect(['token_expired', 'rate_limited']).toContain(error.reason)
     expect(route.events).toEqual([])
+  })
+
+  test('a bug while verifying is counted as one, and thrown as it is', async () => {
+    const route = openRoute()
+    const bug = new TypeError('x is not a function')
+    await expect(exchange(asked(), { ...route.steps, identify: () => Promise.reject(bug) })).rejects.toBe(bug)
+    expect(route.counted).toEqual(['decision-1 internal'])
+    expect(route.events).toEqual([])
+  })
+})
+
+describe('who acts, and from where', () => {
+  const apiManagement: Workload = {
+    issuer: { id: 'entra', kind: 'entra', labels: {} },
+    subject: 'api-management',
+    claims: {},
+    token: { keyId: 'key-1', issuedAt: 1, expiresAt: 2 },
+  }
+  const callers = (actor?: Workload) => async () => ({ workload: paymentsApi, ...(actor && { actor }) })
+
+  test("the record and the lease's account are of both: with an actor it is another lease than without", async () => {
+    const route = openRoute()
+    const alone = await issuedBy(route)
+    const steps = { ...route.steps, identify: callers(apiManagement) }
+    const together = await issuedBy({ ...route, steps })
+    expect(route.entries.map(({ actor }) => actor)).toEqual([undefined, apiManagement])
+    expect(together.lease).not.toBe(alone.lease)
+  })
+
+  test('a forwarded address counts only where the actor may forward', async () => {
+    const other = { ...apiManagement, subject: 'somebody' }
+    const rows: readonly [Workload | undefined, object][] = [
+      [undefined, { address: '192.0.2.7', provenance: 'direct' }],
+      [other, { address: '192.0.2.7', provenance: 'direct' }],
+      [apiManagement, { address: '198.51.100.9', provenance: 'forwarded' }],
+    ]
+    for (const [actor, client] of rows) {
+      const route = openRoute()
+      await issuedBy({ ...route, steps: { ...route.steps, identify: callers(actor) } })
+      expect(route.entries[0]?.client).toEqual(client)
+    }
+  })
+})
+
+describe('a lockdown', () => {
+  const lockdown = { schema: 1, id: 'incident-7', reason: 'stolen', revokeLeases: false } as const
+
+  test.each<[string, Lockdown['blocks']]>([
+    ['everything', 'everything'],
+    ['the workload', { namespace: 'payments' }],
+    ['the target', { target: 'orders-db' }],
+    ['the rule that allows', { rule: 'payments-reads' }],
+  ])('of %s stands above the rule that allows: the answer is that of an unknown target', async (_, blocked) => {
+    const route = openRoute()
+    route.lockdowns.push({ ...lockdown, blocks: blocked })
+    expect(await refusedBy(route)).toEqual(await refusedBy(openRoute(), asked('nowhere')))
+    expect(route.entries).toMatchObject([
+      { outcome: 'denied', code: 'invalid_target', reason: 'locked_down', detail: { lockdown: 'incident-7' } },
+    ])
+    expect(route.events).toEqual(['record denied'])
+    expect(route.store.leases.size).toBe(0)
+  })
+
+  test('of somebody else, or of a rule that did not decide, bars nobody', async () => {
+    const route = openRoute()
+    for (const blocked of [{ namespace: 'billing' }, { rule: 'another' }, { target: 'mainframe' }]) {
+      route.lockdowns.push({ ...lockdown, blocks: blocked })
+    }
+    await issuedBy(route)
+  })
+
+  test('that cannot be looked up is 503, and nothing is issued', async () => {
+    const route = openRoute()
+    const lockdowns = { find: () => Promise.reject(unavailable('snapshot_stale')) }
+    await expect(exchange(asked(), { ...route.steps, lockdowns })).rejects.toMatchObject({ reason: 'snapshot_stale' })
+    expect(route.events).toEqual(['record failed'])
   })
 })

@@ -5,11 +5,13 @@ import { ExchangeError, unavailable } from '../shared/errors.ts'
 import { giveBack } from '../shared/give-back.ts'
 import type { HeldLease, Leases } from '../shared/leases/hold-lease.ts'
 import type { SlotIdentity } from '../shared/leases/slot.ts'
+import type { TakeRate } from '../shared/workload/rate-limit.ts'
 import type { Workload } from '../shared/workload/workload.ts'
 import { instanceOn, type LeaseMemory, leaseMemory, requestOf } from './leases/lease-store.ts'
 import { noon, paymentsApi } from './rules/facts.ts'
 
 const assertion = 'its.token.signed'
+const actorAssertion = 'its.actor.signed'
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 let store: LeaseMemory
@@ -18,8 +20,16 @@ let entries: DecisionEntry[]
 /** Happens before a record is durable: a log that fails, or a look at what has been done so far. */
 let whileWriting: () => void
 let workload: Workload
+/** The workload's issuer counts only with an actor. */
+let demandsActor: boolean
+/** What was counted and not recorded. */
+let counted: string[]
+let takeRate: TakeRate
 
 beforeEach(() => {
+  demandsActor = false
+  counted = []
+  takeRate = () => {}
   store = leaseMemory()
   leases = instanceOn(store, { time: noon })
   entries = []
@@ -39,21 +49,29 @@ function formOf(token: string, changed: Readonly<Record<string, string>> = {}): 
 }
 
 function give(form: string): Promise<void> {
-  return giveBack(form, 'decision-2', {
-    async verify(token) {
-      if (token !== assertion) throw new ExchangeError('invalid_request', 'token_malformed')
-      return workload
-    },
-    leases,
-    decisions: {
-      async write(entry) {
-        entries.push(entry)
-        await new Promise(setImmediate)
-        whileWriting()
-        return { stream: 'hour/boot/0', id: String(entries.length) }
+  const client = { peer: '192.0.2.7:50000', forwarded: undefined }
+  return giveBack(
+    { form, decision: 'decision-2', client },
+    {
+      async identify({ subjectToken, actorToken }) {
+        if (subjectToken !== assertion) throw new ExchangeError('invalid_request', 'token_malformed')
+        if (demandsActor && actorToken !== actorAssertion) throw new ExchangeError('invalid_request', 'actor_missing')
+        return { workload }
+      },
+      takeRate: taken => takeRate(taken),
+      clientOf: ({ peer = '' }) => ({ address: peer.split(':')[0] ?? '', provenance: 'direct' }),
+      count: (decision, { reason }) => void counted.push(`${decision} ${reason}`),
+      leases,
+      decisions: {
+        async write(entry) {
+          entries.push(entry)
+          await new Promise(setImmediate)
+          whileWriting()
+          return { stream: 'hour/boot/0', id: String(entries.length) }
+        },
       },
     },
-  })
+  )
 }
 
 describe('a workload gives back its own lease', () => {
@@ -66,7 +84,14 @@ describe('a workload gives back its own lease', () => {
     await give(formOf(tokenOf(lease)))
     expect(store.only()).toMatchObject({ state: 'revoking', cause: 'released', dueAt: new Date(noon).toISOString() })
     expect(entries).toEqual([
-      { kind: 'revocation', decision: 'decision-2', outcome: 'requested', lease: { id, target, account }, workload },
+      {
+        kind: 'revocation',
+        decision: 'decision-2',
+        outcome: 'requested',
+        lease: { id, target, account },
+        workload,
+        client: { address: '192.0.2.7', provenance: 'direct' },
+      },
     ])
     const written = JSON.stringify(entries) + inspect(entries, { depth: 9 })
     expect(written).not.toContain(lease.secret.reveal())
@@ -139,10 +164,10 @@ describe('refused', () => {
     ['with another kind of assertion', { client_assertion_type: 'urn:x' }],
   ])('a form %s', async (_, changed) => {
     await expect(give(formOf('x', changed))).rejects.toMatchObject({
-      code: 'invalid_request',
+      code: 'client_assertion' in changed || 'client_assertion_type' in changed ? 'invalid_client' : 'invalid_request',
       reason: 'malformed_request',
     })
-    expect(store.asked).toEqual([])
+    expect({ asked: store.asked, counted }).toEqual({ asked: [], counted: ['decision-2 malformed_request'] })
   })
 
   test('whoever is nobody, before anything is looked for', async () => {
@@ -150,7 +175,29 @@ describe('refused', () => {
     store.asked.length = 0
     const form = formOf(lease.stored.lease.id, { client_assertion: 'forged' })
     await expect(give(form)).rejects.toMatchObject({ reason: 'token_malformed' })
-    expect(store.asked).toEqual([])
+    expect({ asked: store.asked, counted }).toEqual({ asked: [], counted: ['decision-2 token_malformed'] })
     expect(store.only().state).toBe('active')
+  })
+  test('whoever comes without the actor that its issuer demands, and not with it', async () => {
+    const lease = await held()
+    demandsActor = true
+    store.asked.length = 0
+    await expect(give(formOf(lease.stored.lease.id))).rejects.toMatchObject({ reason: 'actor_missing' })
+    expect(store.asked).toEqual([])
+    await give(formOf(lease.stored.lease.id, { actor_token: actorAssertion }))
+    expect(store.only().state).toBe('revoking')
+  })
+
+  test('whoever comes too often, before anything is looked for', async () => {
+    const lease = await held()
+    const taken: Workload[] = []
+    takeRate = who => {
+      taken.push(who)
+      throw new ExchangeError('slow_down', 'rate_limited', { retryAfter: 1 })
+    }
+    store.asked.length = 0
+    await expect(give(formOf(lease.stored.lease.id))).rejects.toMatchObject({ code: 'slow_down' })
+    expect({ taken, asked: store.asked, entries }).toEqual({ taken: [workload], asked: [], entries: [] })
+    expect(counted).toEqual(['decision-2 rate_limited'])
   })
 })

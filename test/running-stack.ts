@@ -32,6 +32,8 @@ export interface RunningStack extends Stack {
   records(): Promise<readonly DecisionRecord[]>
   /** The structured lines about a decision; waits for the first, since output comes by another way than answers. */
   linesOf(decision: string): Promise<readonly DecisionRecord[]>
+  /** The count that holds a sample of a decision, and the sample; waits for it, since counts are written a while after. */
+  countOf(decision: string): Promise<{ readonly count: DecisionRecord; readonly sample: Document }>
   leases(): Promise<readonly Document[]>
   /** Changes a lease behind the gateway's back: nobody waits for a ttl here. */
   changeLease(id: string, changes: Document): Promise<void>
@@ -106,7 +108,8 @@ const jwt = 'urn:ietf:params:oauth:token-type:jwt'
 export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> = {}): Promise<RunningStack> {
   const dir = await mkdtemp(join(tmpdir(), 'causeway-test-'))
   const output: string[] = []
-  const settings = { CAUSEWAY_REFRESH_INTERVAL: 'PT0.2S', ...options.settings }
+  const fast = { CAUSEWAY_REFRESH_INTERVAL: 'PT0.2S', CAUSEWAY_COUNT_INTERVAL: 'PT0.2S' }
+  const settings = { ...fast, ...options.settings }
   const stack = await startStack({ ...options, settings, dir, onOutput: line => output.push(line) })
   const { database: documents, close } = openDatabase(stack)
   const { vault: secrets, applications } = openSecrets(dir)
@@ -168,6 +171,17 @@ export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> =
   async function recordsOf(decision: string): Promise<readonly DecisionRecord[]> {
     const found = await read<DecisionRecord>('decisions', 'SELECT * FROM c WHERE c.decision = @id', decision)
     return found.toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1))
+  }
+
+  async function countOf(decision: string): ReturnType<RunningStack['countOf']> {
+    for (let look = 0; look < 200; look++) {
+      for (const count of await read<DecisionRecord>('decisions', "SELECT * FROM c WHERE c.kind = 'count'")) {
+        const sample = (count['samples'] as Document[]).find(one => one['decision'] === decision)
+        if (sample) return { count, sample }
+      }
+      await pause(50)
+    }
+    throw new Error(`nothing was counted of ${decision}`)
   }
 
   async function linesOf(decision: string): Promise<readonly DecisionRecord[]> {
@@ -237,6 +251,7 @@ export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> =
     recordsOf,
     records,
     linesOf,
+    countOf,
     leases,
     changeLease,
     accounts,

@@ -45,12 +45,31 @@ describe('settings that are complete', () => {
         network: 'public',
       },
       identities: { exchange: undefined, manage: undefined, timers: undefined },
+      forwarders: [],
+      rates: { workload: 20, issuer: 2_000 },
       refreshInterval: 3_000,
+      countInterval: 60_000,
     })
   })
 
   test.each(['exchange', 'manage', 'timers'])('may name one role: %s', role => {
     expect(readSettings({ ...complete, CAUSEWAY_ROLE: role }).roles).toEqual([role])
+  })
+
+  test('may name who forwards, how much is let in and how often refusals are written', () => {
+    const forwarder = { issuer: 'entra', subject: 'api-management' }
+    const settings = readSettings({
+      ...complete,
+      CAUSEWAY_FORWARDERS: JSON.stringify([forwarder]),
+      CAUSEWAY_WORKLOAD_RATE: '0.5',
+      CAUSEWAY_ISSUER_RATE: '10',
+      CAUSEWAY_COUNT_INTERVAL: 'PT0.2S',
+    })
+    expect(settings).toMatchObject({
+      forwarders: [forwarder],
+      rates: { workload: 0.5, issuer: 10 },
+      countInterval: 200,
+    })
   })
 
   test('stand beside whatever else is in the environment', () => {
@@ -94,10 +113,28 @@ describe('settings that are not complete', () => {
     ['CAUSEWAY_OPERATORS_ISSUER', 'login.microsoftonline.com', 'expected an https URL'],
     ['CAUSEWAY_OPERATORS_NETWORK', 'lan', 'Invalid option'],
     ['CAUSEWAY_IDENTITY_TIMERS', 'timers', 'expected the client id of a managed identity'],
+    ['CAUSEWAY_FORWARDERS', '{', 'expected JSON'],
+    ['CAUSEWAY_WORKLOAD_RATE', '0', 'Too small'],
+    ['CAUSEWAY_WORKLOAD_RATE', 'many', 'Invalid input'],
+    ['CAUSEWAY_ISSUER_RATE', '', 'Too small'],
+    ['CAUSEWAY_ISSUER_RATE', 'Infinity', 'Invalid input|Too big'],
+    ['CAUSEWAY_COUNT_INTERVAL', 'PT2M', 'expected an ISO 8601 duration from PT0.1S to PT1M'],
     ['CAUSEWAY_REFRESH_INTERVAL', 'PT15S', 'expected an ISO 8601 duration from PT0.1S to PT10S'],
     ['CAUSEWAY_REFRESH_INTERVAL', '3', 'expected an ISO 8601 duration from PT0.1S to PT10S'],
   ])('%s = %s is refused', (name, value, problem) => {
-    expect(withChange({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: ${problem}`))])
+    expect(withChange({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: (${problem})`))])
+  })
+
+  test.each([
+    [{ issuer: 'entra', subject: 'x' }, 'CAUSEWAY_FORWARDERS'],
+    [[{ issuer: 'entra' }], 'CAUSEWAY_FORWARDERS.0.subject'],
+    [[{ issuer: 'entra', subject: '' }], 'CAUSEWAY_FORWARDERS.0.subject'],
+    [[{ issuer: '*', subject: 'x' }], 'CAUSEWAY_FORWARDERS.0.issuer'],
+    [[{ issuer: 'entra', subject: 'x', network: '10.0.0.0/8' }], 'CAUSEWAY_FORWARDERS.0'],
+  ])('forwarders %j are refused: nobody forwards by mistake', (forwarders, path) => {
+    const [problem = '', ...others] = withChange({ CAUSEWAY_FORWARDERS: JSON.stringify(forwarders) })
+    expect(problem.split(':')[0]).toBe(path)
+    expect(others).toEqual([])
   })
 
   test.each([

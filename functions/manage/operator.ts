@@ -24,7 +24,7 @@ export async function asOperator(
   try {
     const operator = await authenticate(request, manage)
     if (!operator) return notAuthenticated('expected an access token of an operator: Authorization: Bearer')
-    if (!roles.some(role => operator.roles?.includes(role))) {
+    if (!roles.some(role => operator.entra?.roles.includes(role))) {
       return problem(403, { detail: `expected the app role ${roles.join(' or ')}` })
     }
     return await run(operator)
@@ -37,7 +37,8 @@ async function authenticate(request: HttpRequest, manage: ManageGateway): Promis
   const token = bearer.exec(request.headers.get('authorization') ?? '')?.[1]
   if (token === undefined) return undefined
   try {
-    return await manage.verifyOperator(token)
+    const { workload } = await manage.verifyOperator(token)
+    return workload.entra?.principal === 'application' && workload.entra.principalStated ? workload : undefined
   } catch (error) {
     if (error instanceof ExchangeError && error.code === 'invalid_request') return undefined
     throw error

@@ -1,6 +1,6 @@
 import { database } from './containers.ts'
 import type { Host } from './host/spawn.ts'
-import type { Surroundings } from './stack.ts'
+import type { Surroundings } from './surroundings.ts'
 import { audience, operator } from './world.ts'
 
 /** What `stack.json` says, for whoever drives a running stack. */

@@ -86,6 +86,7 @@ async function stayUp(stack: Stack, dir: string, interrupted: Promise<void>): Pr
     throw new Error(`the gateway ended by itself (${code}): see ${join(dir, 'gateway.log')}`)
   })
   await Promise.race([interrupted, ended])
+  console.log('\nStopping.')
   // What ends from here on is meant to.
   ended.catch(() => undefined)
 }

@@ -58,6 +58,7 @@ export function newSecrets() {
       'causeway-derivation-key': randomBytes(32).toString('base64'),
       'orders-db-minter': password(),
       'orders-db-revoker': password(),
+      'aks-local-reviewer': password(),
       'mainframe-ftp': JSON.stringify({ username: 'MFBATCH', password: password() }),
     },
     applications: { operator: password(), stranger: password() },

@@ -1,7 +1,7 @@
 import type { ErrorCode, Reason } from '../errors.ts'
 import type { Lease } from '../leases/lease.ts'
 import type { GrantedAccess, RuleReference, RuleTrace } from '../rules/decision.ts'
-import type { Facts } from '../rules/facts.ts'
+import type { Client, Facts } from '../rules/facts.ts'
 import type { Workload } from '../workload/workload.ts'
 
 /** What one exchange of a verified workload came to. No token and no secret is in it. */
@@ -18,7 +18,9 @@ export interface ExchangeEntry {
   /** What was asked for, as it came: bounded text. */
   readonly asked: { readonly target: string; readonly scopes: readonly string[] }
   readonly workload: Workload
-  readonly facts?: Omit<Facts, 'workload'>
+  readonly actor?: Workload
+  readonly client: Client
+  readonly facts?: Omit<Facts, 'workload' | 'actor' | 'client'>
   readonly rules: readonly RuleReference[]
   readonly trace: readonly RuleTrace[]
   readonly grant?: GrantedAccess
@@ -36,6 +38,8 @@ export interface RevocationEntry {
   readonly outcome: 'requested' | 'kept' | 'revoked'
   readonly lease: Pick<Lease, 'id'> & Partial<Omit<Lease, 'settings' | 'salt'>> & { readonly reservedBy?: string }
   readonly workload?: Workload
+  readonly actor?: Workload
+  readonly client?: Client
 }
 
 /** A change that an operator made: the intent before it, the outcome after it. */
@@ -53,7 +57,28 @@ export interface AdminEntry {
   readonly content?: unknown
 }
 
-export type DecisionEntry = ExchangeEntry | RevocationEntry | AdminEntry
+/** How often one thing happened within an interval to requests that have no record of their own. */
+export interface CountEntry {
+  readonly kind: 'count'
+  readonly decision: string
+  readonly outcome: 'refused'
+  /** A registered issuer's id, or `unknown`. */
+  readonly issuer: string
+  readonly reason: Reason
+  readonly since: string
+  readonly count: number
+  /** The first few of them: what the caller was given, and what its token said of itself. */
+  readonly samples: readonly RefusalSample[]
+}
+
+export interface RefusalSample {
+  readonly decision: string
+  readonly code: ErrorCode
+  readonly expected?: string
+  readonly detail: Readonly<Record<string, string | number | boolean>>
+}
+
+export type DecisionEntry = ExchangeEntry | RevocationEntry | AdminEntry | CountEntry
 
 /** Where a record stands in the log. */
 export interface RecordPosition {

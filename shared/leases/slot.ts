@@ -17,6 +17,7 @@ export interface SlotIdentity {
   readonly endsAt?: number
   readonly rules: readonly RuleReference[]
   readonly workload: Workload
+  readonly actor?: Workload
 }
 
 /** A slot: whose account it is, and for which window. Times are epoch milliseconds. */
@@ -32,7 +33,7 @@ export interface Slot {
  * of its ttl left, and replicas do not all roll at once.
  */
 export function slotAt(identity: SlotIdentity, now: number): Slot {
-  const { workload, ttl, endsAt = Number.POSITIVE_INFINITY } = identity
+  const { workload, actor, ttl, endsAt = Number.POSITIVE_INFINITY } = identity
   const key = {
     deployment: identity.deployment,
     target: identity.target,
@@ -49,6 +50,7 @@ export function slotAt(identity: SlotIdentity, now: number): Slot {
     issuer: workload.issuer.id,
     subject: workload.subject,
     serviceAccountUid: workload.serviceAccount?.uid ?? null,
+    actor: actor ? [actor.issuer.id, actor.subject] : null,
     holder: identity.share === 'pod' ? (workload.pod?.uid ?? workload.subject) : null,
   }
   const half = Math.floor(ttl / 2)

@@ -14,13 +14,15 @@ export interface TargetFacts {
 /** Where the request came from. */
 export interface Client {
   readonly address?: string
-  /** `direct`: the App Service front end saw it. `unknown`: nobody vouches for it. */
-  readonly provenance: 'direct' | 'unknown'
+  /** `direct`: the App Service front end saw it. `forwarded`: a trusted actor says so. `unknown`: nobody vouches. */
+  readonly provenance: 'direct' | 'forwarded' | 'unknown'
 }
 
 /** What rules are judged against, exactly as the record stores it. */
 export interface Facts {
   readonly workload: Workload
+  /** Who asks on the workload's behalf. */
+  readonly actor?: Workload
   readonly target: TargetFacts
   /** The scopes asked for, or the target's default ones. */
   readonly scopes: readonly string[]

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ExchangeError } from '../errors.ts'
+import { isLegacyToken } from './issuer-mistakes.ts'
 
 /** A token of more than this many characters is refused before anything is computed. */
 const maxTokenLength = 16_384
@@ -27,7 +28,12 @@ const tokenHeader = z.object({
 /** The registered claims that every subject token has (RFC 7519 section 4.1). */
 const registeredClaims = z.object({
   iss: z.string().min(1).max(512),
-  sub: z.string().min(1).max(512),
+  // Not mended where it is ill-formed: that would make two subjects one.
+  sub: z
+    .string()
+    .min(1)
+    .max(512)
+    .refine(text => text.isWellFormed()),
   aud: z.union([z.string().max(256), z.array(z.string().max(256)).min(1).max(8)]).transform(aud => [aud].flat()),
   exp: z.number().int(),
   iat: z.number().int(),
@@ -51,7 +57,9 @@ export function readCompactToken(text: string): UnverifiedToken {
   if (text.length > maxTokenLength || !compactForm.test(text)) {
     throw refuse('token_malformed', 'the token is not a signed JWT in compact form')
   }
-  const [header = '', payload = ''] = text.split('.')
+  const parts = text.split('.')
+  if (!parts.every(isCanonical)) throw refuse('token_malformed', 'the token is not a signed JWT in compact form')
+  const [header = '', payload = ''] = parts
   const parsedHeader = tokenHeader.safeParse(decodePart(header))
   if (!parsedHeader.success) {
     throw refuse('token_header', `the token's header is not acceptable: ${firstPath(parsedHeader.error)}`)
@@ -59,9 +67,16 @@ export function readCompactToken(text: string): UnverifiedToken {
   const decoded = decodePart(payload)
   const claims = registeredClaims.safeParse(decoded)
   if (!claims.success) {
+    if (isLegacyToken(decoded))
+      throw refuse('token_unbound', 'the token is a legacy one from a Secret: project a bound one')
     throw refuse('token_claims', `the token's claims are not acceptable: ${firstPath(claims.error)}`)
   }
   return { text, header: parsedHeader.data, claims: claims.data, payload: decoded }
+}
+
+/** The last character may hold bits that no byte is made of: with others in them, one token would have many spellings. */
+function isCanonical(part: string): boolean {
+  return Buffer.from(part, 'base64url').toString('base64url') === part
 }
 
 function decodePart(part: string): unknown {
@@ -78,7 +93,7 @@ function firstPath(error: z.ZodError): string {
 }
 
 function refuse(
-  reason: 'token_malformed' | 'token_header' | 'token_claims',
+  reason: 'token_malformed' | 'token_header' | 'token_claims' | 'token_unbound',
   description: string,
   cause?: unknown,
 ): ExchangeError {

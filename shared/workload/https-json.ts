@@ -1,9 +1,21 @@
 import { lookup } from 'node:dns'
-import { request } from 'node:https'
+import { type RequestOptions, request } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
+import type { Secret } from '../credentials/secret.ts'
 
 /** Fetches a JSON document. Throws where the answer is not 200, is too large, too slow, redirected or not JSON. */
 export type FetchJson = (url: URL, network: 'public' | 'private') => Promise<unknown>
+
+/** Posts a JSON document and returns the one that answers it. Throws as {@link FetchJson} does. */
+export type PostJson = (url: URL, posted: Posted) => Promise<unknown>
+
+export interface Posted {
+  readonly body: unknown
+  readonly bearer: Secret
+  /** The server's own authority, PEM; without it the public ones. */
+  readonly ca: string | undefined
+  readonly network: 'public' | 'private'
+}
 
 const timeout = 5_000
 const maxBytes = 100 * 1024
@@ -42,29 +54,36 @@ for (const [network, prefix] of [
 }
 
 /**
- * The one way out for keys: https only, no redirects, 5 s and 100 KiB at most, and unless the issuer's document says
+ * The one way out to issuers: https only, no redirects, 5 s and 100 KiB at most, and unless the issuer's document says
  * `private`, only to public addresses, judged after resolution so that a name cannot hide one.
  */
-export const fetchJson: FetchJson = async (url, network) => {
-  if (url.protocol !== 'https:') throw new Error('expected an https URL')
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (network === 'public' && isIP(host) !== 0) refusePrivate(host)
-  return JSON.parse(await get(url, network))
+export const fetchJson: FetchJson = (url, network) => askJson(url, { network, expected: 200 })
+
+/** The same for a question with a body; Kubernetes answers one that creates with 201. */
+export const postJson: PostJson = (url, { body, bearer, ca, network }) =>
+  askJson(url, { network, expected: 201, body: JSON.stringify(body), bearer, ca })
+
+interface Question {
+  readonly network: 'public' | 'private'
+  readonly expected: number
+  readonly body?: string
+  readonly bearer?: Secret
+  readonly ca?: string | undefined
 }
 
-function get(url: URL, network: 'public' | 'private'): Promise<string> {
+async function askJson(url: URL, question: Question): Promise<unknown> {
+  if (url.protocol !== 'https:') throw new Error('expected an https URL')
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (question.network === 'public' && isIP(host) !== 0) refusePrivate(host)
+  return JSON.parse(await ask(url, question))
+}
+
+function ask(url: URL, question: Question): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = {
-      headers: { accept: 'application/json' },
-      // A connection that was opened for a private issuer must not be used again for a public one: it has no lookup.
-      agent: false,
-      signal: AbortSignal.timeout(timeout),
-      ...(network === 'public' && { lookup: publicLookup }),
-    }
-    const sent = request(url, options, response => {
+    const sent = request(url, optionsOf(question), response => {
       const chunks: Buffer[] = []
       let size = 0
-      if (response.statusCode !== 200) sent.destroy(new Error(`status ${response.statusCode}`))
+      if (response.statusCode !== question.expected) sent.destroy(new Error(`status ${response.statusCode}`))
       response.on('data', (chunk: Buffer) => {
         size += chunk.length
         if (size > maxBytes) sent.destroy(new Error('the answer is over 100 KiB'))
@@ -74,8 +93,24 @@ function get(url: URL, network: 'public' | 'private'): Promise<string> {
       response.on('error', reject)
     })
     sent.on('error', reject)
-    sent.end()
+    sent.end(question.body)
   })
+}
+
+function optionsOf({ network, body, bearer, ca }: Question): RequestOptions {
+  return {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      accept: 'application/json',
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(bearer && { authorization: `Bearer ${bearer.reveal()}` }),
+    },
+    // A connection that was opened for a private issuer must not be used again for a public one: it has no lookup.
+    agent: false,
+    signal: AbortSignal.timeout(timeout),
+    ...(ca !== undefined && { ca }),
+    ...(network === 'public' && { lookup: publicLookup }),
+  }
 }
 
 /** Node's own resolver, with private addresses refused before a connection is made. */

@@ -2,6 +2,7 @@ import { type CryptoKey, importJWK, type JWK } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { unavailable } from '../errors.ts'
+import { maySignFor, metadataBase } from './entra-metadata.ts'
 import type { FetchJson } from './https-json.ts'
 import type { Issuer } from './issuer.ts'
 
@@ -20,6 +21,8 @@ export interface IssuerKeys {
    * cannot be asked and its last known keys are too old.
    */
   find(issuer: Issuer, keyId: string): Promise<IssuerKey | undefined>
+  /** Milliseconds since an issuer's keys were fetched, where they have been: for operators. */
+  age(issuer: Issuer): number | undefined
 }
 
 interface KeySet {
@@ -49,13 +52,33 @@ const firstCooldown = 2_000
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.url() })
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(50) })
 
+/** A key as issuers publish it; Entra adds for whose tokens it is. */
+type PublishedKey = JWK & { readonly issuer?: unknown }
+
 /** Keeps the keys of at most 1,000 issuers. `monotonic` is in milliseconds. */
 export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; monotonic: () => number }): IssuerKeys {
   const states = new LRUCache<string, IssuerState>({ max: 1_000 })
+  const statesByDocument = new WeakMap<Issuer, IssuerState>()
 
   function stateOf(issuer: Issuer): IssuerState {
+    const known = statesByDocument.get(issuer)
+    if (known) return known
+    const state = stateNamed(issuer)
+    statesByDocument.set(issuer, state)
+    return state
+  }
+
+  /** Outlives the document's version, so that an edit of its labels does not lose the keys of an issuer that is down. */
+  function stateNamed(issuer: Issuer): IssuerState {
     // Everything that says where keys come from is in the name: a changed document never meets another's keys.
-    const name = JSON.stringify([issuer.id, issuer.issuerUrl, issuer.keys, issuer.network, issuer.algorithms])
+    const name = JSON.stringify([
+      issuer.id,
+      issuer.kind,
+      issuer.issuerUrl,
+      issuer.keys,
+      issuer.network,
+      issuer.algorithms,
+    ])
     let state = states.get(name)
     if (!state) {
       state = { set: undefined, fetching: undefined, lastAttempt: Number.NEGATIVE_INFINITY, failing: false }
@@ -82,6 +105,16 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
     return state.fetching
   }
 
+  /** Keys in the document itself change only with it. */
+  async function inlineKeys(issuer: Issuer, jwks: readonly JWK[], state: IssuerState): Promise<KeySet> {
+    const imported = () =>
+      importKeys(jwks, issuer, undefined).catch(cause => {
+        throw unavailable('issuer_unreadable', { retryAfter: 30, detail: { issuer: issuer.id }, cause })
+      })
+    state.set ??= { keys: await imported(), fetchedAt: monotonic() }
+    return state.set
+  }
+
   async function currentSet(issuer: Issuer, state: IssuerState): Promise<KeySet> {
     const age = state.set ? monotonic() - state.set.fetchedAt : Number.POSITIVE_INFINITY
     if (state.set && age < refetchAfter) return state.set
@@ -101,6 +134,8 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
   return {
     async find(issuer, keyId) {
       const state = stateOf(issuer)
+      const { keys: source } = issuer
+      if ('jwks' in source) return (await inlineKeys(issuer, source.jwks.keys as readonly JWK[], state)).keys.get(keyId)
       const set = await currentSet(issuer, state)
       const known = set.keys.get(keyId)
       if (known || monotonic() - state.lastAttempt < cooldown) return known
@@ -108,29 +143,46 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
       const fresh = await refetch(issuer, state).catch(() => set)
       return fresh.keys.get(keyId)
     },
+    age(issuer) {
+      const { set } = stateOf(issuer)
+      return set && monotonic() - set.fetchedAt
+    },
   }
 }
 
 type Keys = ReadonlyMap<string, IssuerKey>
 
 async function fetchKeys(issuer: Issuer, fetchJson: FetchJson, previous: Keys | undefined): Promise<Keys> {
-  const base = issuer.issuerUrl.replace(/\/$/, '')
-  const published = discovery.parse(
-    await fetchJson(new URL(`${base}/.well-known/openid-configuration`), issuer.network),
-  )
-  if (published.issuer !== issuer.issuerUrl) throw new Error('the discovery document names another issuer')
+  const published = keySet.parse(await fetchJson(await locate(issuer, fetchJson), issuer.network))
+  return importKeys(published.keys, issuer, previous)
+}
+
+/** Where an issuer's keys are: where its document says, else where its discovery document says, on its own host. */
+async function locate(issuer: Issuer, fetchJson: FetchJson): Promise<URL> {
+  const { keys, issuerUrl, network } = issuer
+  if ('jwksUri' in keys) return new URL(keys.jwksUri)
+  const base = metadataBase(issuer)
+  const published = discovery.parse(await fetchJson(new URL(`${base}/.well-known/openid-configuration`), network))
+  if (published.issuer !== issuerUrl) throw new Error('the discovery document names another issuer')
   const jwksUri = new URL(published.jwks_uri)
-  if (jwksUri.host !== new URL(issuer.issuerUrl).host) throw new Error('jwks_uri is on another host')
-  const { keys } = keySet.parse(await fetchJson(jwksUri, issuer.network))
-  return importKeys(keys, issuer.algorithms, previous)
+  if (jwksUri.host !== new URL(base).host) throw new Error('jwks_uri is on another host: name it in the document')
+  return jwksUri
 }
 
 /** Keys of other uses and algorithms are passed over; two keys with one id make the whole set unacceptable. */
-async function importKeys(jwks: readonly JWK[], allowed: readonly string[], previous: Keys | undefined): Promise<Keys> {
+async function importKeys(jwks: readonly PublishedKey[], issuer: Issuer, previous: Keys | undefined): Promise<Keys> {
+  const allowed: readonly string[] = issuer.algorithms
   const keys = new Map<string, IssuerKey>()
   for (const jwk of jwks) {
     const algorithm = algorithmOf(jwk)
-    if (!jwk.kid || !algorithm || !allowed.includes(algorithm) || (jwk.use ?? 'sig') !== 'sig') continue
+    if (
+      !jwk.kid ||
+      !algorithm ||
+      !maySignFor(issuer, jwk.issuer) ||
+      !allowed.includes(algorithm) ||
+      (jwk.use ?? 'sig') !== 'sig'
+    )
+      continue
     if (keys.has(jwk.kid)) throw new Error('two keys have one id')
     keys.set(jwk.kid, await importKey(jwk, algorithm, previous?.get(jwk.kid)))
   }

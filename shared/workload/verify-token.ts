@@ -1,67 +1,109 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { compactVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { ExchangeError, type Reason } from '../errors.ts'
+import { ExchangeError, type Reason, withDetail } from '../errors.ts'
+import { actClaim } from './act-claim.ts'
 import { readCompactToken, type UnverifiedToken } from './compact-token.ts'
 import { entraIdentity } from './entra-claims.ts'
 import type { Issuer } from './issuer.ts'
 import type { IssuerKey, IssuerKeys } from './issuer-keys.ts'
+import { explainAudience, explainLifetime } from './issuer-mistakes.ts'
+import { regionOf } from './issuer-region.ts'
 import { keptClaims } from './kept-claims.ts'
 import { kubernetesIdentity } from './kubernetes-claims.ts'
+import type { ReviewToken } from './token-review.ts'
 import type { Workload } from './workload.ts'
 
 /** Where registered issuers come from. */
 export interface Issuers {
   /**
-   * The enabled issuer whose `issuerUrl` is exactly this. Without any I/O where there is none. Throws
+   * The enabled issuer whose `issuerUrl` is exactly this; where several have one URL, that whose own key this is. Without any I/O where there is none. Throws
    * `invalid_request` where none may be used, 503 where the answer could be too old.
    */
-  find(issuerUrl: string): Promise<{ readonly issuer: Issuer; readonly version: string }>
+  find(issuerUrl: string, keyId: string): Promise<FoundIssuer>
+}
+
+/** An issuer at the version of its document that is in force. */
+export interface FoundIssuer {
+  readonly issuer: Issuer
+  readonly version: string
 }
 
 /** Verifies a token and tells whose it is. Throws `ExchangeError`: `invalid_request`, or 503 without keys. */
-export type VerifyToken = (token: string) => Promise<Workload>
+export type VerifyToken = (token: string) => Promise<VerifiedToken>
+
+/** Whose token it is, and who says so. */
+export interface VerifiedToken {
+  readonly workload: Workload
+  readonly issuer: Issuer
+}
 
 export interface VerifierOptions {
   readonly issuers: Issuers
   readonly keys: IssuerKeys
+  readonly review: ReviewToken
   /** Wall clock, epoch milliseconds: claims are in wall-clock time. */
   readonly now: () => number
 }
 
-interface Verified {
+interface Remembered {
+  readonly token: UnverifiedToken
   readonly workload: Workload
   readonly version: string
   readonly key: IssuerKey
 }
 
-/** How many verified tokens an instance remembers, by SHA-256: about 1 KB each. */
+/** How many verified tokens an instance remembers, by SHA-256: about 2 KB each. */
 const rememberedTokens = 20_000
+const rememberedCharacters = 32_000_000
 
 /**
  * The checks of RFC 8725, cheap ones first: shape, issuer, algorithm, audience, time, then the key and the signature,
- * then the claims that make an identity. A token that was verified before skips the signature, and nothing else that
- * time or an operator can change.
+ * then the claims that make an identity. A token that was verified before skips the shape and the signature, and nothing
+ * that time or an operator can change.
  */
-export function tokenVerifier({ issuers, keys, now }: VerifierOptions): VerifyToken {
-  const remembered = new LRUCache<string, Verified>({ max: rememberedTokens })
+export function tokenVerifier({ issuers, keys, review, now }: VerifierOptions): VerifyToken {
+  const remembered = new LRUCache<string, Remembered>({
+    max: rememberedTokens,
+    maxSize: rememberedCharacters,
+    sizeCalculation: ({ token }) => token.text.length,
+  })
 
-  return async text => {
-    const token = readCompactToken(text)
-    const { issuer, version } = await issuers.find(token.claims.iss)
+  async function verify(token: UnverifiedToken, digest: string, found: FoundIssuer): Promise<VerifiedToken> {
+    const { issuer, version } = found
     checkAlgorithm(token, issuer)
     checkAudience(token, issuer)
     checkTime(token, issuer, now())
     const key = await keys.find(issuer, token.header.kid)
     if (!key) throw refuse('token_key_unknown', 'the token is signed with a key that its issuer does not publish')
-    const digest = createHash('sha256').update(text).digest('base64url')
     const known = remembered.get(digest)
-    if (known?.version === version && known.key === key) return known.workload
+    if (known?.version === version && known.key === key) return { workload: known.workload, issuer }
     await checkSignature(token, key)
     const workload = identify(token, issuer)
-    remembered.set(digest, { workload, version, key })
-    return workload
+    remembered.set(digest, { token, workload, version, key })
+    return { workload, issuer }
   }
+
+  return async text => {
+    const digest = hash('sha256', text, 'base64url')
+    const token = remembered.get(digest)?.token ?? readCompactToken(text)
+    let issuer = 'unknown'
+    try {
+      const found = await issuers.find(token.claims.iss, token.header.kid)
+      issuer = found.issuer.id
+      const verified = await verify(token, digest, found)
+      await review(text, verified.workload, found.issuer)
+      return verified
+    } catch (error) {
+      throw withDetail(error, { issuer, ...unverified(token) })
+    }
+  }
+}
+
+/** What a token says of itself, for samples: bounded, and not to be believed. */
+function unverified({ claims: { sub, aud, iss } }: UnverifiedToken): Readonly<Record<string, string>> {
+  const bounded = (text: string) => text.slice(0, 256).toWellFormed()
+  return { unverifiedSubject: bounded(sub), unverifiedAudience: bounded(aud.join(' ')), unverifiedIssuer: bounded(iss) }
 }
 
 function checkAlgorithm(token: UnverifiedToken, issuer: Issuer): void {
@@ -72,9 +114,15 @@ function checkAlgorithm(token: UnverifiedToken, issuer: Issuer): void {
 
 function checkAudience(token: UnverifiedToken, issuer: Issuer): void {
   if (!token.claims.aud.some(audience => issuer.audiences.includes(audience))) {
-    throw refuse('token_audience', `expected the audience ${issuer.audiences.join(' or ')}`)
+    throw refuse('token_audience', explainAudience(token.claims.aud, issuer.audiences))
   }
 }
+
+/**
+ * Entra dates a token five minutes back, for verifiers whose clock is slow: no part of its life, or the day of a managed
+ * identity's token would be longer than any issuer may allow. Milliseconds.
+ */
+const entraBackdating = 5 * 60_000
 
 /** RFC 7519 sections 4.1.4 to 4.1.6, with the issuer's tolerance for clocks and its bound on a token's whole life. */
 function checkTime(token: UnverifiedToken, issuer: Issuer, now: number): void {
@@ -88,9 +136,9 @@ function checkTime(token: UnverifiedToken, issuer: Issuer, now: number): void {
       skewMs: Math.max(begins, issued) - now,
     })
   }
-  if (expires - issued > issuer.maxTokenAge) {
-    const seconds = issuer.maxTokenAge / 1000
-    throw refuse('token_too_old', `the token's life is longer than ${seconds} seconds: project it with a shorter one`)
+  const life = expires - issued - (issuer.kind === 'entra' ? entraBackdating : 0)
+  if (life > issuer.maxTokenAge) {
+    throw refuse('token_too_old', explainLifetime(token, issuer))
   }
 }
 
@@ -106,15 +154,18 @@ async function checkSignature(token: UnverifiedToken, key: IssuerKey): Promise<v
 }
 
 function identify(token: UnverifiedToken, issuer: Issuer): Workload {
+  const region = issuer.region ?? regionOf(issuer.issuerUrl)
+  const act = actClaim(token.payload)
   return {
     issuer: {
       id: issuer.id,
       kind: issuer.kind,
       labels: issuer.labels,
-      ...(issuer.region !== undefined && { region: issuer.region }),
+      ...(region !== undefined && { region }),
     },
     subject: token.claims.sub,
     ...identityOf(token, issuer),
+    ...(act && { act }),
     claims: keptClaims(token.payload, issuer.keepClaims),
     token: tokenFacts(token),
   }
@@ -127,7 +178,9 @@ function identityOf(token: UnverifiedToken, issuer: Issuer): Partial<Workload> {
     case 'kubernetes':
       return kubernetesIdentity(token, issuer)
     case 'entra':
-      return entraIdentity(token)
+      return entraIdentity(token, issuer)
+    case 'oidc':
+      return {}
   }
 }
 

@@ -9,8 +9,8 @@ export interface WorkloadIssuer {
   readonly region?: string
 }
 
-/** What signs the tokens: an AKS or Arc cluster, another cluster, an Entra tenant. */
-export type IssuerKind = 'aks' | 'arc' | 'kubernetes' | 'entra'
+/** What signs the tokens: an AKS or Arc cluster, another cluster, an Entra tenant, anything else with keys. */
+export type IssuerKind = 'aks' | 'arc' | 'kubernetes' | 'entra' | 'oidc'
 
 /** A name and the uid that tells it from an earlier object of the same name. */
 export interface NamedObject {
@@ -29,10 +29,34 @@ export interface Workload {
   readonly serviceAccount?: NamedObject
   readonly pod?: NamedObject
   readonly node?: NamedObject
-  /** Entra application roles: who may do what in `/manage`. */
-  readonly roles?: readonly string[]
+  readonly entra?: EntraIdentity
+  /** Who acts for it by the word of its own token. */
+  readonly act?: Act
   readonly claims: Readonly<Record<string, Claim>>
   readonly token: TokenFacts
+}
+
+/** An application, a managed identity or, where the issuer says so, a person of an Entra tenant. */
+export interface EntraIdentity {
+  readonly tenant: string
+  /** The principal: it stays the same while names change. */
+  readonly objectId: string
+  readonly application: string
+  readonly principal: 'application' | 'user'
+  /** Entra itself says which (`idtyp`). Otherwise it was read from the token's shape, which is not enough for `/manage`. */
+  readonly principalStated: boolean
+  /** App roles: for operators, who may do what in `/manage`. */
+  readonly roles: readonly string[]
+  /** The scopes that a person gave to the application. */
+  readonly scopes?: readonly string[]
+  /** The ARM id of a managed identity. Its parts are names, which can be made again: no anchor for a rule. */
+  readonly managedIdentity?: string
+}
+
+/** The top level of an `act` claim. */
+export interface Act {
+  readonly subject: string
+  readonly issuerUrl?: string
 }
 
 /** What the record keeps of the token itself, so that one can be found again. Never the token. */

@@ -143,7 +143,11 @@ describe('parameters', () => {
     ],
     ['a SAML assertion', { subject_token_type: 'urn:ietf:params:oauth:token-type:saml2' }, {}],
     ['a refresh token', { subject_token_type: 'urn:ietf:params:oauth:token-type:refresh_token' }, {}],
-    ['an actor', { actor_token: 'x', actor_token_type: 'urn:ietf:params:oauth:token-type:jwt' }, {}],
+    [
+      'an actor that is no token',
+      { actor_token: 'x', actor_token_type: 'urn:ietf:params:oauth:token-type:jwt' },
+      { reason: 'token_malformed' },
+    ],
     ['a very long target', { audience: 'a'.repeat(257) }, {}],
     ['a very long scope', { scope: 'a'.repeat(1_025) }, {}],
   ])('%s is refused', async (_, form, refusal) => {
@@ -322,7 +326,7 @@ const tokens: readonly TokenRow[] = [
   },
   {
     name: 'half of its signature',
-    token: async () => (await stack.podToken()).slice(0, -171),
+    token: async () => (await stack.podToken()).slice(0, -174),
     reason: 'token_signature',
   },
   { name: "another key under the cluster's key id", token: () => forged({}), reason: 'token_signature' },

@@ -12,6 +12,7 @@ export function entryOf(overrides: Partial<ExchangeEntry> = {}): ExchangeEntry {
     reason: 'no_rule',
     asked: { target: 'orders-db', scopes: ['read'] },
     workload: paymentsApi,
+    client: { provenance: 'unknown' },
     rules: [],
     trace: [],
     durationMs: 3,

@@ -288,3 +288,67 @@ describe('a key is passed over', () => {
     expect(await find('ec-1')).toMatchObject({ algorithm: 'ES256' })
   })
 })
+
+describe('an issuer whose document says where its keys are', () => {
+  const elsewhere = 'https://keys.example/jwks'
+  const issuer = () => issuerOf({ keys: { jwksUri: elsewhere } })
+
+  test('is asked there, on whatever host, and nothing is discovered', async () => {
+    expect(await find('key-1', issuer())).toBeDefined()
+    expect(asked).toEqual([`public ${elsewhere}`])
+  })
+
+  test('has the same bounds: two keys of one id are refused', async () => {
+    published = [first.published, { ...second.published, kid: 'key-1' }]
+    await unavailable('key-1', issuer())
+  })
+
+  test('tells how old its keys are, and nothing before they were fetched', async () => {
+    const document = issuer()
+    expect(keys.age(document)).toBe(undefined)
+    await find('key-1', document)
+    clock += 4_000
+    expect(keys.age(document)).toBe(4_000)
+  })
+})
+
+describe('an issuer whose document holds its keys', () => {
+  const issuer = (...inline: readonly unknown[]) => issuerOf({ keys: { jwks: { keys: inline } } })
+
+  test('is asked for nothing, not even an unknown key id', async () => {
+    const document = issuer(first.published, elliptic.published)
+    expect(await find('key-1', document)).toMatchObject({ algorithm: 'RS256' })
+    expect(await find('ec-1', document)).toMatchObject({ algorithm: 'ES256' })
+    clock += 25 * hour
+    expect(await find('key-2', document)).toBe(undefined)
+    expect(await find('key-1', document)).toBeDefined()
+    expect(asked).toEqual([])
+  })
+
+  test('has other keys once its document changed', async () => {
+    await find('key-1', issuer(first.published))
+    expect(await find('key-1', issuer(second.published))).toBe(undefined)
+    expect(await find('key-2', issuer(second.published))).toBeDefined()
+  })
+
+  test('passes over what it may not use', async () => {
+    const document = issuerOf({
+      keys: { jwks: { keys: [first.published, elliptic.published] } },
+      algorithms: ['ES256'],
+    })
+    expect(await find('key-1', document)).toBe(undefined)
+    expect(await find('ec-1', document)).toBeDefined()
+  })
+
+  test.each<[string, () => readonly unknown[]]>([
+    ['two keys of one id', () => [first.published, { ...second.published, kid: 'key-1' }]],
+    ['a key without its numbers', () => [{ kty: 'RSA', kid: 'key-1', alg: 'RS256' }]],
+  ])('is unreadable with %s: 503, and no other issuer is', async (_, inline) => {
+    expect(await failureOf(find('key-1', issuer(...inline())))).toMatchObject({
+      code: 'temporarily_unavailable',
+      reason: 'issuer_unreadable',
+      detail: { issuer: 'aks-prod-weu' },
+    })
+    expect(await find('key-1')).toBeDefined()
+  })
+})

@@ -3,6 +3,7 @@ import { exportSPKI } from 'jose'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ExchangeError } from '../../shared/errors.ts'
 import type { IssuerKey } from '../../shared/workload/issuer-keys.ts'
+import type { ReviewToken } from '../../shared/workload/token-review.ts'
 import { tokenVerifier, type VerifyToken } from '../../shared/workload/verify-token.ts'
 import { boundClaims, failureOf, forged, issuerOf, issuerUrl, newSigner, type Signer, second } from './tokens.ts'
 
@@ -13,6 +14,7 @@ let issuer: ReturnType<typeof issuerOf>
 let version: string
 let keys: Map<string, IssuerKey>
 let verify: VerifyToken
+let review: ReviewToken
 
 beforeAll(async () => {
   rsa = await newSigner('rsa-1')
@@ -23,6 +25,7 @@ beforeEach(() => {
   now = second * 1000
   issuer = issuerOf()
   version = '"1"'
+  review = async () => {}
   keys = new Map([rsa, elliptic].map(signer => [signer.id, signer.known]))
   verify = tokenVerifier({
     issuers: {
@@ -31,17 +34,20 @@ beforeEach(() => {
         return { issuer, version }
       },
     },
-    keys: { find: async (_, id) => keys.get(id) },
+    keys: { find: async (_, id) => keys.get(id), age: () => undefined },
+    review: async (token, workload, reviewing) => review(token, workload, reviewing),
     now: () => now,
   })
 })
+
+const workloadOf = async (token: string) => (await verify(token)).workload
 
 const refusal = (token: string) => failureOf(verify(token))
 
 describe('a token that is in order', () => {
   test.each(['RS256', 'ES256'])('signed by %s tells the workload and nothing that is not of it', async algorithm => {
     const signer = algorithm === 'RS256' ? rsa : elliptic
-    expect(await verify(await signer.sign({ secretClaim: 'x' }))).toEqual({
+    expect(await workloadOf(await signer.sign({ secretClaim: 'x' }))).toEqual({
       issuer: { id: 'aks-prod-weu', kind: 'aks', labels: { environment: 'prod' } },
       subject: 'system:serviceaccount:payments:api',
       namespace: 'payments',
@@ -56,11 +62,105 @@ describe('a token that is in order', () => {
   test('tells the claims that the issuer keeps, within bounds, whatever they are called', async () => {
     issuer = issuerOf({ keepClaims: ['team', 'long', '__proto__', 'absent'] })
     const token = JSON.parse(`{"team":["a","b"],"long":"${'x'.repeat(257)}","__proto__":{},"__proto__":"own"}`)
-    const { claims } = await verify(await rsa.sign(token))
+    const { claims } = await workloadOf(await rsa.sign(token))
     expect(Object.entries(claims)).toEqual([
       ['team', ['a', 'b']],
       ['__proto__', 'own'],
     ])
+  })
+})
+
+describe('what a token tells beside its identity', () => {
+  test('is the region, by the issuer document or else by the URL of AKS and Arc', async () => {
+    const region = async () => {
+      version += '+'
+      return (await workloadOf(await rsa.sign())).issuer.region
+    }
+    expect(await region()).toBe(undefined)
+    issuer = issuerOf({ issuerUrl: 'https://westeurope.oic.prod-aks.azure.com/tenant/cluster/' })
+    expect(await region()).toBe('westeurope')
+    issuer = issuerOf({ issuerUrl: issuer.issuerUrl, region: 'northeurope' })
+    expect(await region()).toBe('northeurope')
+  })
+
+  test('is who acts, by the top level of its act claim', async () => {
+    const act = { sub: 'gateway', act: { sub: 'before' } }
+    expect((await workloadOf(await rsa.sign({ act }))).act).toEqual({ subject: 'gateway' })
+  })
+
+  test('is no namespace where its issuer is no cluster', async () => {
+    issuer = issuerOf({ kind: 'oidc' })
+    const workload = await workloadOf(await rsa.sign())
+    expect(workload).toMatchObject({ subject: 'system:serviceaccount:payments:api', issuer: { kind: 'oidc' } })
+    expect(workload).not.toHaveProperty('namespace')
+    expect(workload).not.toHaveProperty('pod')
+  })
+})
+
+describe('the classic mistakes are explained', () => {
+  const kubernetes = boundClaims['kubernetes.io']
+  test.each<[string, object, string, RegExp]>([
+    ['the audience of Azure', { aud: ['api://AzureADTokenExchange'] }, 'token_audience', /Azure Workload Identity/],
+    [
+      'a token of a year',
+      { exp: second + 31_536_000, 'kubernetes.io': { ...kubernetes, warnafter: second + 3_607 } },
+      'token_too_old',
+      /extended to a year \(warnafter\)/,
+    ],
+    [
+      'a token from a Secret',
+      { exp: undefined, iat: undefined, aud: undefined, 'kubernetes.io/serviceaccount/namespace': 'payments' },
+      'token_unbound',
+      /legacy one from a Secret: project a bound one/,
+    ],
+  ])('%s', async (_, claims, reason, words) => {
+    const error = await refusal(await rsa.sign(claims))
+    expect({ code: error.code, reason: error.reason }).toEqual({ code: 'invalid_request', reason })
+    expect(error.description).toMatch(words)
+  })
+})
+
+describe('a review that the issuer demands', () => {
+  test('sees the token and its workload after every check, and every time', async () => {
+    const seen: unknown[] = []
+    review = async (token, workload, reviewing) => void seen.push([token, workload.subject, reviewing.id])
+    const token = await rsa.sign()
+    await verify(token)
+    await verify(token)
+    const expected = [token, 'system:serviceaccount:payments:api', 'aks-prod-weu']
+    expect(seen).toEqual([expected, expected])
+    for (const bad of [await rsa.sign({ exp: second - 60 }), forged({ alg: 'RS256', kid: 'rsa-1' }, boundClaims)]) {
+      await failureOf(verify(bad))
+    }
+    expect(seen.length).toBe(2)
+  })
+
+  test('that says no refuses the token, a remembered one too', async () => {
+    const token = await rsa.sign()
+    await verify(token)
+    review = () => Promise.reject(new ExchangeError('invalid_request', 'token_not_live'))
+    expect(await refusal(token)).toMatchObject({ reason: 'token_not_live', detail: { issuer: 'aks-prod-weu' } })
+  })
+})
+
+describe('a refusal tells the count', () => {
+  test('the registered issuer, and what the token said of itself, within bounds', async () => {
+    const long = await refusal(await rsa.sign({ sub: `${'s'.repeat(300)}`, exp: second - 60 }))
+    expect(long.detail).toMatchObject({
+      issuer: 'aks-prod-weu',
+      unverifiedSubject: 's'.repeat(256),
+      unverifiedAudience: 'api://causeway',
+      unverifiedIssuer: issuerUrl,
+    })
+  })
+
+  test('"unknown" in place of an issuer that nobody registered, whatever the token calls it', async () => {
+    const error = await refusal(await rsa.sign({ iss: 'https://evil.example', sub: 'a b' }))
+    expect(error.detail).toMatchObject({
+      issuer: 'unknown',
+      unverifiedIssuer: 'https://evil.example',
+      unverifiedSubject: 'a b',
+    })
   })
 })
 
@@ -127,6 +227,17 @@ describe('a token is refused', () => {
     for (const token of tokens) expect((await refusal(token)).reason).toBe('token_signature')
   })
 
+  test('that is another spelling of a valid one: its bytes are the same, and its last character is not', async () => {
+    const token = await rsa.sign()
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    for (const last of alphabet) {
+      const spelling = token.slice(0, -1) + last
+      if (spelling === token) continue
+      expect(['token_malformed', 'token_signature']).toContain((await refusal(spelling)).reason)
+    }
+    await verify(token)
+  })
+
   test.each<[string, string]>([
     ['nothing', ''],
     ['a word', 'hello'],
@@ -137,6 +248,10 @@ describe('a token is refused', () => {
     ['characters beyond base64url', 'a+.b/.c='],
     ['a line feed at the end', `${forged({ alg: 'RS256', kid: 'rsa-1' }, boundClaims)}\n`],
     ['16,385 characters', `a.b.${'c'.repeat(16_381)}`],
+    [
+      'a part whose last character holds more bits than its bytes',
+      forged({ alg: 'RS256' }, boundClaims, 'AAAB'.slice(1)),
+    ],
   ])('that is %s', async (_, text) => {
     expect(await refusal(text)).toMatchObject({ code: 'invalid_request', reason: 'token_malformed' })
   })
@@ -147,7 +262,7 @@ describe('a token is refused', () => {
     )
     const expired = await refusal(await rsa.sign({ exp: second - 60 }))
     expect(expired.description).toBe('the token expired at 2026-06-01T11:59:00.000Z')
-    expect(expired.detail).toEqual({ skewMs: 60_000 })
+    expect(expired.detail).toMatchObject({ skewMs: 60_000, issuer: 'aks-prod-weu' })
     expect((await refusal(forged({ alg: '<script>', kid: 'rsa-1' }, boundClaims))).description).not.toContain('script')
   })
 })
@@ -166,11 +281,11 @@ describe('relaxations, each by name', () => {
     const unbound = await rsa.sign({ 'kubernetes.io': { ...boundClaims['kubernetes.io'], pod: undefined } })
     const several = await rsa.sign({ aud: ['api://other', 'api://causeway'] })
     issuer = issuerOf({ relax: ['unbound'] })
-    expect((await verify(unbound)).pod).toBe(undefined)
+    expect((await workloadOf(unbound)).pod).toBe(undefined)
     expect((await refusal(several)).reason).toBe('token_audience')
     issuer = issuerOf({ relax: ['severalAudiences'] })
     version = '"2"'
-    expect((await verify(several)).namespace).toBe('payments')
+    expect((await workloadOf(several)).namespace).toBe('payments')
     expect((await refusal(unbound)).reason).toBe('token_unbound')
   })
 })
@@ -178,8 +293,8 @@ describe('relaxations, each by name', () => {
 describe('a token that was verified before', () => {
   test('is the same workload without another look at its signature', async () => {
     const token = await rsa.sign()
-    const first = await verify(token)
-    expect(await verify(token)).toBe(first)
+    const first = await workloadOf(token)
+    expect(await workloadOf(token)).toBe(first)
   })
 
   test('expires all the same', async () => {
@@ -203,7 +318,7 @@ describe('a token that was verified before', () => {
     await verify(token)
     issuer = issuerOf({ labels: { environment: 'dev' } })
     version = '"2"'
-    expect((await verify(token)).issuer.labels).toEqual({ environment: 'dev' })
+    expect((await workloadOf(token)).issuer.labels).toEqual({ environment: 'dev' })
     issuer = issuerOf({ audiences: ['api://other'] })
     expect((await refusal(token)).reason).toBe('token_audience')
   })

@@ -1,26 +1,47 @@
-import type { AnswerRequest, JsonAnswer } from '../json-listener.ts'
+import type { AnswerRequest, JsonAnswer, JsonRequest } from '../json-listener.ts'
 import type { Pod } from './inventory.ts'
 import { type IssuedToken, issueToken, type TokenIssuer } from './issue-token.ts'
 import { answerStatus, KubernetesError, notFound } from './status.ts'
 import { parseTokenRequest, type TokenSpec } from './token-request.ts'
+import { createTokenReview, tokenReviewPath } from './token-review.ts'
 
 /** The path at which Kubernetes issues a service account's tokens. */
 export const tokenRequestPath = '/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token'
 
-/** The two routes of the Kubernetes API that a caller needs to play a pod. Whoever reaches loopback may use them. */
-export function apiServer(issuer: TokenIssuer): AnswerRequest {
-  return ({ method, url, body }) => {
-    const [, namespace = '', kind, name = '', subresource] =
-      /^\/api\/v1\/namespaces\/([^/]+)\/(serviceaccounts|pods)\/([^/]+)(\/token)?$/.exec(url.pathname) ?? []
+/**
+ * The routes of the Kubernetes API that play a pod's life: a token, the pod itself, its end, and the review of a token.
+ * Whoever reaches loopback may use them; only a review asks who is asking.
+ */
+export function apiServer(issuer: TokenIssuer, reviewer: string | undefined): AnswerRequest {
+  return async request => {
     try {
-      if (method === 'POST' && kind === 'serviceaccounts' && subresource)
-        return createToken(issuer, namespace, name, body)
-      if (method === 'GET' && kind === 'pods' && !subresource) return getPod(issuer, namespace, name)
-      throw new KubernetesError(404, 'NotFound', 'the server could not find the requested resource')
+      return await answerApi(issuer, request, reviewer)
     } catch (error) {
       if (error instanceof KubernetesError) return answerStatus(error)
       throw error
     }
+  }
+}
+
+const objectPath = /^\/api\/v1\/namespaces\/([^/]+)\/(serviceaccounts|pods)\/([^/]+)(\/token)?$/
+
+function answerApi(
+  issuer: TokenIssuer,
+  request: JsonRequest,
+  reviewer: string | undefined,
+): JsonAnswer | Promise<JsonAnswer> {
+  const { method, url, body } = request
+  if (method === 'POST' && url.pathname === tokenReviewPath) return createTokenReview(issuer, request, reviewer)
+  const [, namespace = '', kind, name = '', subresource] = objectPath.exec(url.pathname) ?? []
+  switch (`${method} ${kind}${subresource ?? ''}`) {
+    case 'POST serviceaccounts/token':
+      return createToken(issuer, namespace, name, body)
+    case 'GET pods':
+      return getPod(issuer, namespace, name)
+    case 'DELETE pods':
+      return deletePod(issuer, namespace, name)
+    default:
+      throw new KubernetesError(404, 'NotFound', 'the server could not find the requested resource')
   }
 }
 
@@ -46,6 +67,12 @@ function getPod({ inventory }: TokenIssuer, namespace: string, name: string): Js
   const pod = inventory.pod(namespace, name)
   if (!pod) throw notFound('pods', name)
   return { status: 200, body: podObject(pod) }
+}
+
+function deletePod(issuer: TokenIssuer, namespace: string, name: string): JsonAnswer {
+  const answer = getPod(issuer, namespace, name)
+  issuer.inventory.removePod(namespace, name)
+  return answer
 }
 
 function podObject({ namespace, name, uid, serviceAccount, node }: Pod) {

@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly dir: string
   readonly serviceAccounts: readonly ServiceAccount[]
   readonly pods?: readonly Pod[]
+  /** The token of whoever may review tokens; nobody may without it. */
+  readonly reviewer?: string
   /** Epoch milliseconds. */
   readonly now?: () => number
 }
@@ -35,7 +37,7 @@ export interface ClusterTokenRequest {
 }
 
 /** A Kubernetes cluster, as far as its service accounts' tokens go, with an issuer such as AKS publishes. */
-export interface Cluster extends Pick<Inventory, 'addPod' | 'removePod'> {
+export interface Cluster extends Pick<Inventory, 'addPod' | 'removePod' | 'removeServiceAccount'> {
   readonly id: string
   /** Its trailing slash belongs to it. */
   readonly issuerUrl: string
@@ -55,7 +57,7 @@ export interface Cluster extends Pick<Inventory, 'addPod' | 'removePod'> {
 
 /** Starts a cluster on loopback. A restart over the same `dir` and port is the same issuer, with the same keys. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { id, port = 0, httpPort = 0, certificate, dir, serviceAccounts, pods = [], now = Date.now } = options
+  const { id, port = 0, httpPort = 0, certificate, dir, serviceAccounts, pods = [], reviewer, now = Date.now } = options
   const keys = await openSigningKeys(dir)
   const path = openIssuerPath(dir)
   const inventory = createInventory(serviceAccounts, pods)
@@ -66,10 +68,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
   const issuedBy = (origin: string) => ({ issuerUrl: origin + path, inventory, keys, now })
   const https = await listenForJson({ port, certificate }, origin =>
-    answerCluster(path, origin, jwks, apiServer(issuedBy(origin))),
+    answerCluster(path, origin, jwks, apiServer(issuedBy(origin), reviewer)),
   )
   const issuer = issuedBy(https.url)
-  const http = await listenForJson({ port: httpPort }, () => apiServer(issuer))
+  const http = await listenForJson({ port: httpPort }, () => apiServer(issuer, reviewer))
   return {
     id,
     issuerUrl: issuer.issuerUrl,
@@ -77,6 +79,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     tokenRequest: http.url + tokenRequestPath,
     addPod: inventory.addPod,
     removePod: inventory.removePod,
+    removeServiceAccount: inventory.removeServiceAccount,
     token: async request => tokenOf(issuer, request),
     sign: async (claims, header) => keys.sign(claims, header),
     rotateKeys: keys.rotate,

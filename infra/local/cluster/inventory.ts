@@ -20,6 +20,7 @@ export interface Inventory {
   /** Replaces a pod of the same name, as when a StatefulSet makes it anew with another uid. */
   addPod(pod: Pod): void
   removePod(namespace: string, name: string): void
+  removeServiceAccount(namespace: string, name: string): void
 }
 
 export function createInventory(serviceAccounts: readonly ServiceAccount[], pods: readonly Pod[]): Inventory {
@@ -33,5 +34,6 @@ export function createInventory(serviceAccounts: readonly ServiceAccount[], pods
     pod: (namespace, name) => running.get(key(namespace, name)),
     addPod: pod => running.set(key(pod.namespace, pod.name), pod),
     removePod: (namespace, name) => running.delete(key(namespace, name)),
+    removeServiceAccount: (namespace, name) => accounts.delete(key(namespace, name)),
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Certificate, openCertificateAuthority } from '../../../infra/local/certificate-authority.ts'
 import { type Cluster, startCluster } from '../../../infra/local/cluster/cluster.ts'
@@ -23,6 +23,8 @@ const pod = {
   node: { name: 'node-1', uid: uid.node },
 }
 const audience = 'https://causeway.example'
+/** The token of whoever may review tokens. */
+const reviewer = 'the-token-of-a-system-auth-delegator'
 const jwks = z.object({ keys: z.array(z.object({ kty: z.string(), kid: z.string(), n: z.string(), e: z.string() })) })
 const answered = z.object({
   spec: z.object({ boundObjectRef: z.record(z.string(), z.string()).nullable() }),
@@ -58,7 +60,8 @@ afterEach(async () => {
 
 function start(dir: string, port = 0): Promise<Cluster> {
   const other = { namespace: 'payments', name: 'other', uid: 'uid-other' }
-  return startCluster({ id: 'aks-prod', port, certificate, dir, serviceAccounts: [account, other], pods: [pod] })
+  const inventory = { serviceAccounts: [account, other], pods: [pod] }
+  return startCluster({ id: 'aks-prod', port, certificate, dir, ...inventory, reviewer })
 }
 
 async function publishedKeys() {
@@ -190,6 +193,110 @@ test('pods come and go', async () => {
   expect(await post(boundTo({ uid: uid.pod }))).toMatchObject({ status: 409 })
   const token = await cluster.token({ ...account, serviceAccount: account.name, pod: pod.name, audiences: [audience] })
   expect(decodeJwt(token)['kubernetes.io']).toMatchObject({ pod: { uid: 'uid-anew' } })
+})
+
+const podUrl = () => `${new URL(cluster.tokenRequest).origin}/api/v1/namespaces/payments/pods/${pod.name}`
+
+test('a pod that is deleted is told once more, and then it is gone with its name', async () => {
+  const deleted = await fetch(podUrl(), { method: 'DELETE' })
+  expect({ status: deleted.status, body: await deleted.json() }).toMatchObject({
+    status: 200,
+    body: { kind: 'Pod', metadata: { uid: uid.pod } },
+  })
+  for (const method of ['GET', 'DELETE']) {
+    const answer = await fetch(podUrl(), { method })
+    expect(answer.status).toBe(404)
+    expect(await answer.json()).toMatchObject({ kind: 'Status', reason: 'NotFound', details: { kind: 'pods' } })
+  }
+  expect(await post(boundTo({}))).toMatchObject({ status: 404 })
+})
+
+describe('a TokenReview', () => {
+  const bound = () =>
+    cluster.token({ namespace: 'payments', serviceAccount: account.name, pod: pod.name, audiences: [audience] })
+
+  async function review(spec: Record<string, unknown>, bearer = reviewer, kind = 'TokenReview') {
+    const url = new URL('/apis/authentication.k8s.io/v1/tokenreviews', cluster.issuerUrl)
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${bearer}` }
+    const body = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind, spec })
+    const response = await fetch(url, { method: 'POST', headers, body })
+    return { status: response.status, body: z.record(z.string(), z.unknown()).parse(await response.json()) }
+  }
+
+  const statusOf = async (token: string, audiences = [audience]) => (await review({ token, audiences })).body['status']
+
+  test('tells whose a token is, and which of the audiences are its own', async () => {
+    const token = await bound()
+    const audiences = ['https://elsewhere.example', audience]
+    expect(await review({ token, audiences })).toEqual({
+      status: 201,
+      body: {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenReview',
+        spec: { token, audiences },
+        status: {
+          authenticated: true,
+          audiences: [audience],
+          user: {
+            username: 'system:serviceaccount:payments:payments-api',
+            uid: uid.account,
+            groups: ['system:serviceaccounts', 'system:serviceaccounts:payments', 'system:authenticated'],
+          },
+        },
+      },
+    })
+  })
+
+  test('without audiences is about tokens for the API server itself', async () => {
+    const ask = { namespace: 'payments', serviceAccount: account.name }
+    const own = await cluster.token({ ...ask, audiences: [] })
+    expect(await statusOf(own, [])).toMatchObject({ authenticated: true, audiences: [cluster.issuerUrl] })
+    expect(await statusOf(await bound(), [])).toMatchObject({ authenticated: false })
+  })
+
+  test.each<[string, () => void]>([
+    ['its pod was deleted', () => cluster.removePod('payments', pod.name)],
+    ['its pod was made anew', () => cluster.addPod({ ...pod, uid: 'uid-anew' })],
+    ['its service account was deleted', () => cluster.removeServiceAccount('payments', account.name)],
+  ])('says no to a token once %s', async (_, happens) => {
+    const token = await bound()
+    expect(await statusOf(token)).toMatchObject({ authenticated: true })
+    happens()
+    expect(await statusOf(token)).toEqual({
+      authenticated: false,
+      user: {},
+      error: expect.stringContaining('no longer exists'),
+    })
+  })
+
+  test('says no to a token for another audience, of another issuer, with another signature, or that is none', async () => {
+    const claims = decodeJwt(await bound())
+    const past = Math.floor(Date.now() / 1000) - 60
+    const tokens = [
+      await cluster.sign({ ...claims, aud: ['https://elsewhere.example'] }),
+      await cluster.sign({ ...claims, iss: 'https://elsewhere.example' }),
+      await cluster.sign({ ...claims, exp: past }),
+      (await bound()).replace(/.{8}$/, 'AAAAAAAA'),
+      'nonsense',
+    ]
+    expect(await statusOf(await cluster.sign(claims))).toMatchObject({ authenticated: true })
+    for (const token of tokens) expect(await statusOf(token)).toMatchObject({ authenticated: false })
+  })
+
+  test('is for the reviewer alone', async () => {
+    const token = await bound()
+    for (const bearer of ['', 'another', `${reviewer}x`, token]) {
+      const answer = await review({ token, audiences: [audience] }, bearer)
+      expect(answer).toMatchObject({ status: 401, body: { kind: 'Status', reason: 'Unauthorized' } })
+    }
+  })
+
+  test('of another kind, or without a token, is refused with a Status', async () => {
+    const token = await bound()
+    const refused = { status: 400, body: { kind: 'Status', reason: 'BadRequest' } }
+    expect(await review({ token }, reviewer, 'SubjectAccessReview')).toMatchObject(refused)
+    expect(await review({ audiences: [audience] })).toMatchObject(refused)
+  })
 })
 
 test('after a rotation a new key signs and one extra is published; after another the old key is gone', async () => {
