@@ -34,9 +34,13 @@ test('--json prints one object of every stable name, each a positive number, and
   const measured: Record<string, number> = JSON.parse(stdout)
   expect(Object.keys(measured)).toEqual([
     'noop.rps',
+    'verify.rs256.fresh_ratio',
+    'verify.es256.fresh_ratio',
+    'verify.cached_ratio',
     'exchange.static.throughput_ratio',
     'exchange.live.throughput_ratio',
     'exchange.mint.ms',
+    'flood.good_ratio',
     'cold_start.ms',
     'cold_start.ratio',
     'memory.mb',

@@ -20,17 +20,18 @@ process.on('disconnect', () => process.exit(0))
 /** What all callers of a load share. */
 interface Run {
   readonly next: () => Buffer | undefined
+  readonly expected: number
   readonly latencies: number[]
   refused?: string
 }
 
-async function generate({ url, forms, callers, until }: Load): Promise<Report> {
+async function generate({ url, forms, callers, until, expected = 200 }: Load): Promise<Report> {
   const place = new URL(url)
   const requests = forms.map(form => toRequest(place, form))
   const sockets = await Promise.all(Array.from({ length: callers }, () => open(place)))
   const before = process.cpuUsage()
   const startedAt = performance.now()
-  const run: Run = { next: giver(requests, until), latencies: [] }
+  const run: Run = { next: giver(requests, until), expected, latencies: [] }
   try {
     await Promise.all(sockets.map(socket => call(socket, run)))
   } finally {
@@ -76,7 +77,7 @@ function toRequest({ host, pathname }: URL, form: string): Buffer {
   return Buffer.from(`${head.join('\r\n')}\r\n\r\n${form}`)
 }
 
-/** One caller: asks, waits for the whole answer, asks again. Stops all callers at the first answer that is no 200. */
+/** One caller: asks, waits for the whole answer, asks again. Stops all callers at the first answer that was not expected. */
 function call(socket: Socket, run: Run): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let received: Buffer = Buffer.alloc(0)
@@ -92,7 +93,7 @@ function call(socket: Socket, run: Run): Promise<void> {
     const answer = readAnswer(received)
     if (!answer) return
     received = Buffer.alloc(0)
-    if (answer.status === 200) run.latencies.push(performance.now() - sentAt)
+    if (answer.status === run.expected) run.latencies.push(performance.now() - sentAt)
     else run.refused ??= `${answer.status}: ${answer.body}`
     ask()
   }
@@ -120,5 +121,5 @@ function readAnswer(received: Buffer): { readonly status: number; readonly body:
   const whole = end + 4 + Number(length)
   if (received.length < whole) return undefined
   const status = Number(head.slice(9, 12))
-  return { status, body: status === 200 ? '' : received.toString('utf8', end + 4, whole).slice(0, 500) }
+  return { status, body: received.toString('utf8', end + 4, whole).slice(0, 500) }
 }

@@ -10,11 +10,13 @@ export interface Load {
   readonly callers: number
   /** It ends after so many seconds, or after so many requests. */
   readonly until: { readonly seconds: number } | { readonly requests: number }
+  /** What every answer must be: 200 unless said. */
+  readonly expected?: number
 }
 
 /** What came back. */
 export interface Answered {
-  /** Answers of status 200, and how many there were a second. */
+  /** Answers of the expected status, and how many there were a second. */
   readonly answers: number
   readonly rate: number
   /** Milliseconds from the first byte sent to the last received. */
@@ -23,11 +25,11 @@ export interface Answered {
   readonly generatorShare: number
 }
 
-/** What the generator tells: `refused` is the first answer that was no 200. */
+/** What the generator tells: `refused` is the first answer of another status. */
 export type Report = { readonly done: Answered } | { readonly refused: string } | { readonly failed: string }
 
 export interface LoadGenerator {
-  /** Rejects where anything but 200 was answered: a benchmark of refusals measures nothing. */
+  /** Rejects where anything else was answered than was expected: a benchmark of mistakes measures nothing. */
   run(load: Load): Promise<Answered>
   stop(): void
 }
@@ -52,7 +54,9 @@ async function report(child: ChildProcess, load: Load): Promise<Answered> {
     child.send(load, error => error && reject(error))
     const told = await promise
     if ('done' in told) return told.done
-    throw new Error(`${load.url}: ${'refused' in told ? `expected 200 only, got ${told.refused}` : told.failed}`)
+    throw new Error(
+      `${load.url}: ${'refused' in told ? `expected ${load.expected ?? 200} only, got ${told.refused}` : told.failed}`,
+    )
   } finally {
     child.off('message', resolve)
     child.off('exit', gone)

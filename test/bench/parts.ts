@@ -2,9 +2,20 @@ import { coldStart } from './cold-start.ts'
 import { liveExchange } from './exchange-live.ts'
 import { mintExchange } from './exchange-mint.ts'
 import { staticExchange } from './exchange-static.ts'
+import { flood } from './flood.ts'
 import { memory } from './memory.ts'
 import { noop } from './noop.ts'
 import type { Part } from './part.ts'
+import { verify } from './verify.ts'
 
 /** The benchmark, in the order in which it runs. */
-export const parts: readonly Part[] = [noop, staticExchange, liveExchange, mintExchange, coldStart, memory]
+export const parts: readonly Part[] = [
+  noop,
+  verify,
+  staticExchange,
+  liveExchange,
+  mintExchange,
+  flood,
+  coldStart,
+  memory,
+]

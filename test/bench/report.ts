@@ -58,6 +58,11 @@ answers of status 200 count, and any other ends the run.
   two take turns in ${rounds} rounds of ${seconds} s each; the number is the median of the rounds' ratios. \`static\`:
   \`billing/batch\` asks for \`mainframe-ftp\`. \`live\`: \`payments/api\` asks again for the \`orders-db\` login that it
   holds. Every answer has its own record in the decision log, written before it left.
+- \`verify.*.fresh_ratio\`: the time of a whole verification (shape, issuer, claims, signature, identity) of tokens that
+  are new, to that of \`jose.jwtVerify\` of the same ones, in one process; \`verify.cached_ratio\`: of tokens that were
+  verified before.
+- \`flood.good_ratio\`: what good callers keep of their throughput while ${callers} others send garbage: no token, a token
+  of an unknown issuer, a broken signature, in turn.
 - \`exchange.mint.ms\`: ${mints} pods that are new, one after the other; each gets a PostgreSQL login of its own.
 - \`cold_start.ms\`: from just before the host's process is started to the first \`POST /token\` answered with 200 (a
   static secret), ${starts} starts, files in the system's cache. \`cold_start.ratio\`: to \`node -e 0\`, started just before.

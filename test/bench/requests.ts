@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Surroundings } from '../../infra/local/stack.ts'
+import type { Surroundings } from '../../infra/local/surroundings.ts'
 import { audience, pods } from '../../infra/local/world.ts'
 
 /** The form of an exchange, ready to be sent. */

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Host, startHost } from '../../infra/local/host/spawn.ts'
-import { type Surroundings, startGateway, startSurroundings } from '../../infra/local/stack.ts'
+import { startGateway } from '../../infra/local/stack.ts'
+import { type Surroundings, startSurroundings } from '../../infra/local/surroundings.ts'
 import { type LoadGenerator, startLoadGenerator } from './load.ts'
 import { makeNoopApp } from './noop-app.ts'
 
@@ -22,6 +23,9 @@ export interface Stage {
 
 const keptComplaints = 10
 
+/** A few callers stand for a whole cluster here: what one pod may ask must not be what is measured. */
+const unlimited = { CAUSEWAY_WORKLOAD_RATE: '100000', CAUSEWAY_ISSUER_RATE: '1000000' }
+
 /** Starts nothing until it is asked for. */
 export function openStage(): Stage {
   const stops: (() => unknown)[] = []
@@ -38,7 +42,7 @@ export function openStage(): Stage {
   const noop = onceOnly(() => stopped(startNoop(folder())))
   const surroundings = onceOnly(() => stopped(startSurroundings(join(folder(), 'stack'))))
   const complaints: string[] = []
-  const freshGateway = async () => startGateway(await surroundings(), { onOutput: keepComplaint })
+  const freshGateway = async () => startGateway(await surroundings(), { settings: unlimited, onOutput: keepComplaint })
   const gateway = onceOnly(async () => {
     await surroundings()
     return stopped(freshGateway())
