@@ -165,3 +165,24 @@ test('one kind cannot be taken for another by what is in its name', async () => 
 test('a bug in one of its callers never throws here', () => {
   counts.count('d1', new ExchangeError('server_error', 'internal', { cause: 'no error at all' }))
 })
+
+test('the last flush waits for one under way, and writes what that one could not', async () => {
+  const kept: string[] = []
+  let failures = 1
+  const closing = refusalCounts(
+    {
+      async write(entry) {
+        await new Promise(setImmediate)
+        if (failures-- > 0) throw unavailable('record_unavailable')
+        kept.push(entry.kind)
+        return { stream: 'hour/boot/0', id: '1' }
+      },
+    },
+    () => now,
+  )
+  closing.count('d1', new ExchangeError('invalid_request', 'token_expired'))
+  const failing = closing.flush()
+  await closing.flush()
+  await failing
+  expect(kept).toEqual(['count'])
+})

@@ -66,6 +66,14 @@ describe('a lockdown blocks by', () => {
   })
 })
 
+test('of a node or a pod: a token of a cluster that does not tell its own may be of that one', () => {
+  const { node: _node, pod: _pod, ...untold } = { ...subject.workload }
+  const who = { ...subject, workload: untold, actor: undefined }
+  expect(blocked({ node: 'any' }, who)).toBe(true)
+  expect(blocked({ podUid: 'any' }, who)).toBe(true)
+  expect(blocked({ node: 'any', namespace: 'other' }, who)).toBe(false)
+})
+
 test('a lockdown ends at its time, to the millisecond', () => {
   const lockdown = lockdownOf({ expiresAt: new Date(noon).toISOString() })
   expect(blocks(lockdown, subject, noon - 1)).toBe(true)
