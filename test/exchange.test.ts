@@ -296,6 +296,19 @@ describe('what fails', () => {
     expect(route.events).toEqual([])
   })
 
+  test('issuers that are slow one after the other take no longer than the exchange may: 503, counted, nothing else done', async () => {
+    const route = openRoute()
+    const ending = new AbortController()
+    const waiting = failureOf(
+      { ...route, steps: { ...route.steps, identify: never } },
+      { ...asked(), signal: ending.signal },
+    )
+    ending.abort()
+    expect(await waiting).toMatchObject({ code: 'temporarily_unavailable', reason: 'deadline' })
+    expect(route.counted).toEqual(['decision-1 deadline'])
+    expect(route.events).toEqual([])
+  })
+
   test('a bug while verifying is counted as one, and thrown as it is', async () => {
     const route = openRoute()
     const bug = new TypeError('x is not a function')

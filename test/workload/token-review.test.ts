@@ -108,6 +108,45 @@ describe('an answer', () => {
   })
 })
 
+describe('an answer is of one question', () => {
+  test.each<[string, object]>([
+    ['another API server', { apiServer: 'https://other.example' }],
+    ['another reviewer', { credential: { vault: 'corp', secret: 'other' } }],
+  ])('%s is asked anew about the same token', async (_, changed) => {
+    await ask()
+    await ask('its.token.signed', issuerOf({ tokenReview: { ...tokenReview, ...changed } }))
+    expect(posted.length).toBe(2)
+  })
+
+  test('and so are other audiences, and another issuer', async () => {
+    await ask()
+    await ask('its.token.signed', issuerOf({ tokenReview, audiences: ['api://causeway', 'api://old'] }))
+    await ask('its.token.signed', issuerOf({ tokenReview, id: 'other' }))
+    expect(posted.length).toBe(3)
+  })
+
+  test('that failed is not asked again for three seconds: an API server that is down is not flooded', async () => {
+    answer = () => Promise.reject(new Error('status 503'))
+    const asks = Array.from({ length: 5 }, () => failureOf(ask()))
+    for (const error of await Promise.all(asks)) expect(error.reason).toBe('token_review_unavailable')
+    clock += 2_999
+    expect((await failureOf(ask())).reason).toBe('token_review_unavailable')
+    expect(posted.length).toBe(1)
+    answer = async () => ({ status: alive })
+    clock += 1
+    await ask()
+    expect(posted.length).toBe(2)
+  })
+
+  test('goes below the path of the API server, where it has one', async () => {
+    await ask(
+      'its.token.signed',
+      issuerOf({ tokenReview: { ...tokenReview, apiServer: 'https://rancher.example/k8s/clusters/c-1/' } }),
+    )
+    expect(posted[0]?.url).toBe('https://rancher.example/k8s/clusters/c-1/apis/authentication.k8s.io/v1/tokenreviews')
+  })
+})
+
 describe('a pass is refused', () => {
   test.each<[string, object]>([
     ['that is no', { ...alive, authenticated: false }],
