@@ -8,6 +8,7 @@ const claim = z.object({ act: z.object({ sub: z.string().min(1).max(512), iss: z
  * below, are history and no ground for access.
  */
 export function actClaim(payload: unknown): Act | undefined {
+  if (typeof payload !== 'object' || payload === null || !Object.hasOwn(payload, 'act')) return undefined
   const parsed = claim.safeParse(payload)
   if (!parsed.success) return undefined
   const { sub, iss } = parsed.data.act
