@@ -1,13 +1,18 @@
 import { defineConfig } from 'vitest/config'
 
+/** Tests that talk to a whole running stack, in real time. */
+const onStack = ['test/e2e/**/*.test.ts', 'test/attacks/**/*.test.ts', 'test/conformance/oauth/**/*.test.ts']
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // A lease's window is minutes long and may roll over between two requests of a test: then, once more.
-    retry: 1,
     reporters: ['default'],
+    projects: [
+      { extends: true, test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: onStack } },
+      // A lease's window is minutes long and may roll over between two requests of a test: then, once more.
+      { extends: true, test: { name: 'stack', include: onStack, retry: 1 } },
+    ],
   },
 })

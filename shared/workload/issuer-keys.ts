@@ -21,8 +21,6 @@ export interface IssuerKeys {
    * cannot be asked and its last known keys are too old.
    */
   find(issuer: Issuer, keyId: string): Promise<IssuerKey | undefined>
-  /** Milliseconds since an issuer's keys were fetched, where they have been: for operators. */
-  age(issuer: Issuer): number | undefined
 }
 
 interface KeySet {
@@ -142,10 +140,6 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
       // A rotation may have happened since: ask once, for everybody.
       const fresh = await refetch(issuer, state).catch(() => set)
       return fresh.keys.get(keyId)
-    },
-    age(issuer) {
-      const { set } = stateOf(issuer)
-      return set && monotonic() - set.fetchedAt
     },
   }
 }

@@ -302,14 +302,6 @@ describe('an issuer whose document says where its keys are', () => {
     published = [first.published, { ...second.published, kid: 'key-1' }]
     await unavailable('key-1', issuer())
   })
-
-  test('tells how old its keys are, and nothing before they were fetched', async () => {
-    const document = issuer()
-    expect(keys.age(document)).toBe(undefined)
-    await find('key-1', document)
-    clock += 4_000
-    expect(keys.age(document)).toBe(4_000)
-  })
 })
 
 describe('an issuer whose document holds its keys', () => {

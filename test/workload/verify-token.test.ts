@@ -34,7 +34,7 @@ beforeEach(() => {
         return { issuer, version }
       },
     },
-    keys: { find: async (_, id) => keys.get(id), age: () => undefined },
+    keys: { find: async (_, id) => keys.get(id) },
     review: async (token, workload, reviewing) => review(token, workload, reviewing),
     now: () => now,
   })
