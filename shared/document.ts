@@ -22,12 +22,42 @@ export interface Stored<Content> {
 /** What replaces a document that was removed, so that the change feed can tell. Its TTL is far beyond the hard limit. */
 export const tombstone = z.object({ id: z.string(), deleted: z.literal(true) })
 
+/**
+ * Whether a member is called `__proto__` anywhere in a document. Schemas of records pass over such a member as if it
+ * were not there, which could make a document say more than is written.
+ */
+export function namesPrototype(document: unknown): boolean {
+  const waiting = [document]
+  while (waiting.length > 0) {
+    const value = waiting.pop()
+    if (typeof value !== 'object' || value === null) continue
+    if (Object.hasOwn(value, '__proto__')) return true
+    waiting.push(...Object.values(value))
+  }
+  return false
+}
+
 /** Takes off what Cosmos DB adds (`_etag`, `_ts` and so on), so that the rest can be parsed strictly. */
 export function withoutSystemProperties(document: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(document).filter(([name]) => !name.startsWith('_')))
 }
 
-/** The problems of a document in words an operator can act on: path, what was expected. */
+/**
+ * The problems of a document in words an operator can act on: path, what was expected, and what was found where the
+ * document was parsed with `reportInput`.
+ */
 export function describeProblems(error: z.ZodError): readonly string[] {
-  return error.issues.map(issue => `${z.core.toDotPath(issue.path) || 'document'}: ${issue.message}`)
+  return error.issues.map(issue => {
+    const found = issue.input === undefined ? '' : `, found ${shortened(JSON.stringify(issue.input))}`
+    return `${z.core.toDotPath(issue.path) || 'document'}: ${messageOf(issue)}${found}`
+  })
+}
+
+/** Of a record's key zod says no more than that it is not valid: its schema says what was expected. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message
+}
+
+function shortened(json: string): string {
+  return json.length > 100 ? `${json.slice(0, 100)}…` : json
 }

@@ -20,7 +20,14 @@ export function duration({ min, max }: { readonly min: string; readonly max: str
   })
 }
 
+/** Most are of one unit, and need no library: a target may have a thousand rules, each with one. */
+const ofOneUnit = /^PT(\d{1,6})([HMS])$/
+const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 }
+
 function milliseconds(text: string): number | undefined {
+  const [, count, unit = ''] = ofOneUnit.exec(text) ?? []
+  const length = units[unit]
+  if (length !== undefined) return Number(count) * length
   try {
     return Temporal.Duration.from(text).total('milliseconds')
   } catch {

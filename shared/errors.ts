@@ -67,6 +67,7 @@ export type Reason =
   | 'lease_unavailable'
   | 'lease_pending'
   | 'lease_generations'
+  | 'quota_exhausted'
   | 'lease_lost'
   | 'scopes_not_combinable'
   | 'target_unavailable'

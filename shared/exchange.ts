@@ -10,7 +10,8 @@ import type { HeldLease, Leases } from './leases/hold-lease.ts'
 import type { Rules } from './rules/cosmos-rules.ts'
 import { decide } from './rules/decide.ts'
 import type { Allowed, Decision, GrantedAccess } from './rules/decision.ts'
-import type { Client, Facts } from './rules/facts.ts'
+import type { Client, Facts, Posture } from './rules/facts.ts'
+import type { Ruleset } from './rules/ruleset.ts'
 import type { Targets, UnreadableTarget } from './targets/cosmos-targets.ts'
 import type { Target } from './targets/target.ts'
 import type { SeenClient } from './workload/client-address.ts'
@@ -37,6 +38,8 @@ export interface ExchangeSteps {
   readonly clientOf: (seen: SeenClient, actor: Workload | undefined) => Client
   readonly targets: Targets
   readonly rules: Rules
+  /** What is known of a workload's posture, as far as rules about it ask. */
+  readonly posture: (ruleset: Ruleset, callers: Callers) => Promise<Posture>
   readonly lockdowns: Lockdowns
   readonly leases: Leases
   readonly decisions: DecisionLog
@@ -80,8 +83,10 @@ export async function exchange(asked: Exchange, steps: ExchangeSteps): Promise<I
     const target = await steps.targets.find(asked.request.target)
     if (!target) return await record.refusal(known, refusal('invalid_target', 'target_unknown'))
     // 3 May they.
-    const facts = factsOf(asking, asked.request, target, steps.now())
-    const decision = decide(await steps.rules.of(target.id), facts)
+    const ruleset = await steps.rules.of(target.id)
+    const posture = await steps.posture(ruleset, callers)
+    const facts = factsOf({ ...asking, posture }, asked.request, target, steps.now())
+    const decision = decide(ruleset, facts)
     known = { ...known, ...told(facts, decision) }
     if (decision.outcome === 'denied' || 'problem' in target || !target.enabled) {
       return await record.refusal(known, refusalOf(decision, target))
@@ -132,7 +137,7 @@ function askedOf({ target, scopes }: ExchangeRequest): ExchangeEntry['asked'] {
 }
 
 function factsOf(
-  { workload, actor, client }: Callers & { readonly client: Client },
+  { workload, actor, client, posture }: Callers & Pick<Facts, 'client' | 'posture'>,
   request: ExchangeRequest,
   target: Target | UnreadableTarget,
   time: number,
@@ -141,14 +146,16 @@ function factsOf(
   const { id, labels, defaultScopes, defaultTtl, maxTtl } = readable
   const scopes = request.scopes.length > 0 ? request.scopes : defaultScopes.toSorted()
   const defined = { id, labels, scopes: Object.keys(readable.scopes), defaultTtl, maxTtl }
-  return { workload, ...(actor && { actor }), target: defined, scopes, client, time }
+  return { workload, ...(actor && { actor }), target: defined, scopes, client, ...(posture && { posture }), time }
 }
 
 /** A target that cannot be read defines nothing; its rules still tell whom it concerns. */
 const nothingKnown = { labels: {}, scopes: {}, defaultScopes: [], defaultTtl: 0, maxTtl: 0 }
 
-function told({ workload: _workload, actor: _actor, client: _client, ...facts }: Facts, { rules, trace }: Decision) {
-  return { facts, rules, trace }
+function told({ workload: _workload, actor: _actor, client: _client, ...facts }: Facts, decision: Decision) {
+  const { rules, trace, passedOver } = decision
+  const limits = decision.outcome === 'allowed' && decision.limits.length > 0 ? { limits: decision.limits } : {}
+  return { facts, rules, ...limits, trace, passedOver }
 }
 
 /** A lockdown stands above all rules, and answers as an unknown target does. */

@@ -11,15 +11,21 @@ import { refusalCounts } from './decisions/refusal-counts.ts'
 import { describeCause } from './errors.ts'
 import type { ExchangeSteps } from './exchange.ts'
 import { cosmosLeases } from './leases/cosmos-leases.ts'
+import { cosmosPlaces } from './leases/cosmos-places.ts'
 import { openLeases } from './leases/hold-lease.ts'
 import type { Lease } from './leases/lease.ts'
+import { quotaPlaces } from './leases/quota.ts'
 import { type RevocationRun, revokeDue } from './leases/revoke-due.ts'
+import { cosmosCalendars } from './rules/cosmos-calendars.ts'
+import { cosmosPosture } from './rules/cosmos-posture.ts'
 import { cosmosRuleEditor, type RuleEditor } from './rules/cosmos-rule-editor.ts'
 import { cosmosRules } from './rules/cosmos-rules.ts'
+import { postureAskedFor } from './rules/ruleset.ts'
 import { isLoopback, type Role, type Settings } from './settings.ts'
 import { cosmosTargets } from './targets/cosmos-targets.ts'
 import type { FindProvider, OpenProvider } from './targets/target.ts'
 import { clientSeenBy } from './workload/client-address.ts'
+import { openCountries } from './workload/client-country.ts'
 import { cosmosIssuers } from './workload/cosmos-issuers.ts'
 import { cosmosLockdowns } from './workload/cosmos-lockdowns.ts'
 import { fetchJson, postJson } from './workload/https-json.ts'
@@ -95,6 +101,7 @@ export function openGateway(settings: Settings): Gateway {
 
 function openExchange(surroundings: Surroundings): ExchangeGateway {
   const { settings, now, monotonic, keys, onClose } = surroundings
+  const countryOf = settings.geoipDatabase === undefined ? () => undefined : openCountries(settings.geoipDatabase)
   const role = openRole('exchange', surroundings)
   const follow = (id: string, from: 'beginning' | 'now') => (onChange: (document: Document) => void) =>
     followed({ container: role.container(id), from, onChange }, surroundings)
@@ -106,9 +113,16 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
     findProvider,
     open,
   })
-  const rules = cosmosRules(role.container('rules'), follow('rules', 'now'))
+  const calendars = cosmosCalendars(follow('calendars', 'beginning'))
+  const rules = cosmosRules({
+    container: role.container('rules'),
+    follow: follow('rules', 'now'),
+    calendars: calendars.current,
+  })
+  const signals = cosmosPosture(role.container('posture'), follow('posture', 'now'))
   const leases = openLeases({
     store: cosmosLeases(role.container('leases')),
+    places: quotaPlaces({ store: cosmosPlaces(role.container('leases')), now }),
     deployment: settings.deployment,
     derivationKey: version => readSecret(settings.derivationKey, version),
     now,
@@ -123,9 +137,10 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
   const steps: ExchangeSteps = {
     identify: identifier(tokenVerifier({ issuers, keys, review, now })),
     takeRate: rateLimit(settings.rates, monotonic),
-    clientOf: (seen, actor) => clientSeenBy(seen, actor, settings.forwarders),
+    clientOf: (seen, actor) => clientSeenBy(seen, actor, { forwarders: settings.forwarders, countryOf }),
     targets,
     rules,
+    posture: (ruleset, callers) => signals.of(postureAskedFor(ruleset, callers), callers.workload),
     lockdowns: cosmosLockdowns(follow('lockdowns', 'beginning')),
     leases,
     decisions: role.decisions,
@@ -140,7 +155,12 @@ function openManage(surroundings: Surroundings): ManageGateway {
   const { container, decisions } = openRole('manage', surroundings)
   return {
     verifyOperator: tokenVerifier({ issuers: operatorIssuers(settings.operators), keys, review: async () => {}, now }),
-    rules: cosmosRuleEditor({ rules: container('rules'), targets: container('targets'), decisions }),
+    rules: cosmosRuleEditor({
+      rules: container('rules'),
+      targets: container('targets'),
+      calendars: container('calendars'),
+      decisions,
+    }),
   }
 }
 
@@ -149,13 +169,14 @@ function openTimers(surroundings: Surroundings): TimersGateway {
   const { container, decisions, readSecret } = openRole('timers', surroundings)
   const { findProvider, open } = openProviders(readSecret, surroundings)
   const store = cosmosLeases(container('leases'))
+  const places = quotaPlaces({ store: cosmosPlaces(container('leases')), now })
   const minterOf = (lease: Lease) => {
     const provider = findProvider(lease.provider)
     const issuing = provider && open(provider, provider.settings.parse(lease.settings))
     if (issuing?.kind !== 'minted') throw new Error(`no minter is called ${lease.provider}`)
     return issuing.minter
   }
-  return { revokeDue: signal => revokeDue({ store, decisions, minterOf, now, signal }) }
+  return { revokeDue: signal => revokeDue({ store, places, decisions, minterOf, now, signal }) }
 }
 
 type Document = Readonly<Record<string, unknown>>

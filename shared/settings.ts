@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { type SecretReference, secretReference } from './credentials/secret-reference.ts'
 import { documentId } from './document.ts'
 import { duration } from './duration.ts'
+import { SettingsError } from './settings-error.ts'
+
+export { SettingsError }
 
 /** Which functions an app registers. `all` is for one machine; in Azure each role is an app with its own identity. */
 export type Role = 'exchange' | 'manage' | 'timers'
@@ -23,20 +26,14 @@ export interface Settings {
   readonly identities: Readonly<Record<Role, string | undefined>>
   /** Whose word on a client's address counts: an actor such as API Management. */
   readonly forwarders: readonly { readonly issuer: string; readonly subject: string }[]
+  /** Path of a MaxMind-format database of countries. Without one, no client's country is known. */
+  readonly geoipDatabase: string | undefined
   /** Exchanges a second that an instance does for one workload, and for one issuer. */
   readonly rates: { readonly workload: number; readonly issuer: number }
   /** Milliseconds between polls of the change feeds. */
   readonly refreshInterval: number
   /** Milliseconds after which counted refusals are written. */
   readonly countInterval: number
-}
-
-/** Settings are missing or wrong. The message lists every problem, a line each, and no value. */
-export class SettingsError extends Error {
-  constructor(problems: readonly string[]) {
-    super(`The settings are not complete:\n${problems.map(problem => `  ${problem}`).join('\n')}`)
-    this.name = 'SettingsError'
-  }
 }
 
 const keyVaultHost = /^[a-z0-9-]{3,24}\.(vault\.azure\.net|vault\.azure\.cn|vault\.usgovcloudapi\.net)$/
@@ -93,6 +90,7 @@ const variables = z.object({
   CAUSEWAY_IDENTITY_MANAGE: clientId,
   CAUSEWAY_IDENTITY_TIMERS: clientId,
   CAUSEWAY_FORWARDERS: forwarders,
+  CAUSEWAY_GEOIP_DATABASE: z.string().min(1).optional(),
   CAUSEWAY_WORKLOAD_RATE: z.coerce.number().min(0.1).max(100_000).default(20),
   CAUSEWAY_ISSUER_RATE: z.coerce.number().min(0.1).max(1_000_000).default(2_000),
   CAUSEWAY_COUNT_INTERVAL: duration({ min: 'PT0.1S', max: 'PT1M' }).prefault('PT1M'),
@@ -132,6 +130,7 @@ function settingsOf(read: z.output<typeof variables>): Settings {
       timers: read.CAUSEWAY_IDENTITY_TIMERS,
     },
     forwarders: read.CAUSEWAY_FORWARDERS,
+    geoipDatabase: read.CAUSEWAY_GEOIP_DATABASE,
     rates: { workload: read.CAUSEWAY_WORKLOAD_RATE, issuer: read.CAUSEWAY_ISSUER_RATE },
     refreshInterval: read.CAUSEWAY_REFRESH_INTERVAL,
     countInterval: read.CAUSEWAY_COUNT_INTERVAL,

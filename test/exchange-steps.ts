@@ -47,7 +47,7 @@ const credential: Credential = {
 
 const described = {
   schema: 1 as const,
-  labels: {},
+  labels: { environment: 'prod' },
   settings: {},
   defaultScopes: ['read'],
   defaultTtl: 15 * minute,
@@ -123,9 +123,10 @@ export function openRoute(...rules: readonly RuleDocument[]): Route {
   const steps: ExchangeSteps = {
     identify: async () => ({ workload: paymentsApi }),
     takeRate: () => {},
-    clientOf: (seen, actor) => clientSeenBy(seen, actor, [forwarder]),
+    clientOf: (seen, actor) => clientSeenBy(seen, actor, { forwarders: [forwarder], countryOf: () => undefined }),
     targets: { find: async name => ('id' in name ? targets.get(name.id) : undefined) },
     rules: { of: async () => ruleset },
+    posture: async () => ({}),
     lockdowns: { find: async (subject, time) => lockdowns.find(lockdown => blocks(lockdown, subject, time))?.id },
     leases: instanceOn(store, clock),
     decisions,

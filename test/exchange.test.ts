@@ -71,6 +71,18 @@ describe('what is issued', () => {
     }
   })
 
+  test('the record holds what else the decision rests on: posture, limits, and how many rules were passed over', async () => {
+    const limit = deny('five-minutes', { target: '*', effect: 'limit', limit: { ttl: 'PT5M' } })
+    const route = openRoute(allow('a'), limit, allow('b', someoneElse))
+    const posture = {
+      node: { patched: { observedAt: '2026-06-01T11:00:00Z', expiresAt: '2026-06-02T11:00:00Z', value: { days: 3 } } },
+    }
+    await issuedBy({ ...route, steps: { ...route.steps, posture: async () => posture } })
+    expect(route.entries).toMatchObject([
+      { facts: { posture }, limits: [{ id: 'five-minutes', target: '*' }], grant: { ttl: 5 * minute }, passedOver: 1 },
+    ])
+  })
+
   test("a request without scopes gets the target's default ones", async () => {
     expect((await issuedBy(openRoute(), asked('mainframe', { scopes: [] }))).scopes).toEqual(['read'])
   })
@@ -267,6 +279,14 @@ describe('what fails', () => {
     await expect(exchange(asked(), steps)).rejects.toBe(bug)
     expect(route.entries).toMatchObject([{ outcome: 'failed', code: 'server_error', reason: 'internal' }])
     expect(JSON.stringify(route.entries)).not.toContain(secretText)
+  })
+
+  test('posture that cannot be looked up is 503, and nothing is issued', async () => {
+    const route = openRoute()
+    const posture = () => Promise.reject(unavailable('documents_unavailable'))
+    const failure = await failureOf({ ...route, steps: { ...route.steps, posture } })
+    expect(failure).toMatchObject({ code: 'temporarily_unavailable', reason: 'documents_unavailable' })
+    expect(route.events).toEqual(['record failed'])
   })
 
   test('a failure is told as what failed first, even where its own record fails too', async () => {

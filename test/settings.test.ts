@@ -46,6 +46,7 @@ describe('settings that are complete', () => {
       },
       identities: { exchange: undefined, manage: undefined, timers: undefined },
       forwarders: [],
+      geoipDatabase: undefined,
       rates: { workload: 20, issuer: 2_000 },
       refreshInterval: 3_000,
       countInterval: 60_000,
@@ -70,6 +71,11 @@ describe('settings that are complete', () => {
       rates: { workload: 0.5, issuer: 10 },
       countInterval: 200,
     })
+  })
+
+  test('may name a database of countries', () => {
+    const path = '/home/data/countries.mmdb'
+    expect(readSettings({ ...complete, CAUSEWAY_GEOIP_DATABASE: path }).geoipDatabase).toBe(path)
   })
 
   test('stand beside whatever else is in the environment', () => {
@@ -114,6 +120,7 @@ describe('settings that are not complete', () => {
     ['CAUSEWAY_OPERATORS_NETWORK', 'lan', 'Invalid option'],
     ['CAUSEWAY_IDENTITY_TIMERS', 'timers', 'expected the client id of a managed identity'],
     ['CAUSEWAY_FORWARDERS', '{', 'expected JSON'],
+    ['CAUSEWAY_GEOIP_DATABASE', '', 'Too small'],
     ['CAUSEWAY_WORKLOAD_RATE', '0', 'Too small'],
     ['CAUSEWAY_WORKLOAD_RATE', 'many', 'Invalid input'],
     ['CAUSEWAY_ISSUER_RATE', '', 'Too small'],

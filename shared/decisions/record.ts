@@ -22,7 +22,11 @@ export interface ExchangeEntry {
   readonly client: Client
   readonly facts?: Omit<Facts, 'workload' | 'actor' | 'client'>
   readonly rules: readonly RuleReference[]
+  /** The limits that matched, where any did. */
+  readonly limits?: readonly RuleReference[]
   readonly trace: readonly RuleTrace[]
+  /** How many rules of the target were not judged, since none of them could be about this workload. */
+  readonly passedOver?: number
   readonly grant?: GrantedAccess
   /** Names the credential: a lease and its account, a secret's version. */
   readonly credential?: Readonly<Record<string, string>>

@@ -1,6 +1,7 @@
 import type { Container } from '@azure/cosmos'
-import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
+import { askCosmos } from '../cosmos-error.ts'
 import { withoutSystemProperties } from '../document.ts'
+import { unless } from './conditional-write.ts'
 import { type Lease, leaseDocument, leaseId, type StoredLease } from './lease.ts'
 
 /** Where leases are kept. Every change of state is conditional on the version that was read. */
@@ -32,9 +33,9 @@ export function cosmosLeases(container: Container): LeaseStore {
         return resource && stored(resource)
       }),
     create: lease =>
-      unless(409, async () => stored((await container.items.create<Document>(lease)).resource ?? missing())),
+      unless([409], async () => stored((await container.items.create<Document>(lease)).resource ?? missing())),
     replace: (lease, etag) =>
-      unless(412, async () => {
+      unless([412], async () => {
         const accessCondition = { type: 'IfMatch', condition: etag }
         const { resource } = await container.item(lease.id, lease.slot).replace<Document>(lease, { accessCondition })
         return stored(resource ?? missing())
@@ -76,15 +77,6 @@ function storedOrUnreadable(document: Document): StoredLease | UnreadableLease {
   const parsed = leaseDocument.safeParse(withoutSystemProperties(document))
   if (parsed.success) return { lease: parsed.data, etag: String(document['_etag']) }
   return { unreadable: String(document['id']) }
-}
-
-function unless<T>(status: number, write: () => Promise<T>): Promise<T | undefined> {
-  return askCosmos('lease_unavailable', () =>
-    write().catch(error => {
-      if (cosmosStatus(error) === status) return undefined
-      throw error
-    }),
-  )
 }
 
 function missing(): never {

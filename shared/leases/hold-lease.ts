@@ -8,6 +8,7 @@ import type { SecretVersion } from '../credentials/secret-reference.ts'
 import { ExchangeError, unavailable } from '../errors.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
+import { createLease } from './create-lease.ts'
 import { deriveSecret } from './derive-secret.ts'
 import { type Lease, parseLeaseId, type StoredLease } from './lease.ts'
 import {
@@ -20,6 +21,7 @@ import {
   newLease,
   situationOf,
 } from './lease-states.ts'
+import type { QuotaPlaces } from './quota.ts'
 import { type Slot, type SlotIdentity, slotAt } from './slot.ts'
 
 /** A lease that this exchange may release, once the record is written. */
@@ -41,7 +43,8 @@ type LiveLease = Pick<HeldLease, 'stored' | 'secret'>
 export interface Leases {
   /**
    * Finds the live lease for this request, or reserves one. Throws 503 `lease_pending` while another instance is
-   * making it, 429 `lease_generations` where too many were made in this window.
+   * making it, 429 `lease_generations` where too many were made in this window, 429 `quota_exhausted` where the
+   * workload may not have another lease of this target alive.
    */
   hold(request: Omit<SlotIdentity, 'deployment'>, decision: string): Promise<HeldLease>
   /** The account was made: the lease may be released. Throws `lease_lost` where another took over meanwhile. */
@@ -59,6 +62,7 @@ export interface Leases {
 
 export interface LeasesOptions {
   readonly store: LeaseStore
+  readonly places: QuotaPlaces
   readonly deployment: string
   /** The derivation key: its newest version, or the one that a lease names. */
   readonly derivationKey: (version?: string) => Promise<SecretVersion>
@@ -78,7 +82,7 @@ const rememberedLeases = 10_000
  * One minter per account: whoever creates the lease makes the account, everybody else describes it. A reserved lease
  * past its time is given up, and the next generation, another account, takes its place.
  */
-export function openLeases({ store, deployment, derivationKey, now, pause = sleep }: LeasesOptions): Leases {
+export function openLeases({ store, places, deployment, derivationKey, now, pause = sleep }: LeasesOptions): Leases {
   const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit })
 
   async function secretOf({ target, id, salt, keyVersion }: Lease): Promise<Secret> {
@@ -92,7 +96,8 @@ export function openLeases({ store, deployment, derivationKey, now, pause = slee
 
   async function reserve(request: LeaseRequest, slot: Slot, generation: number): Promise<StoredLease | undefined> {
     const { version: keyVersion } = await derivationKey()
-    return store.create(newLease({ request, slot, generation, keyVersion, deployment, now: now() }))
+    const lease = newLease({ request, slot, generation, keyVersion, deployment, now: now() })
+    return createLease({ store, places, lease, quota: request.quota })
   }
 
   /** Undefined where this generation is over and the next is to be tried. */

@@ -30,6 +30,8 @@ export const leaseDocument = z.object({
     podUid: z.string().optional(),
   }),
   share: z.enum(['pod', 'workload']),
+  /** The place that it has under a quota, to be freed once the lease is revoked. */
+  quotaPlace: z.object({ slot: z.string(), id: z.string() }).optional(),
   rules: z.array(z.object({ id: z.string(), target: z.string(), version: z.string() })),
   /** The decision that reserved it. */
   decision: z.string(),

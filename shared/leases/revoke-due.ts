@@ -5,9 +5,11 @@ import { toExchangeError } from '../errors.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease, StoredLease } from './lease.ts'
 import { accountOf, ending } from './lease-states.ts'
+import type { QuotaPlaces } from './quota.ts'
 
 export interface RevokeDueOptions {
   readonly store: LeaseStore
+  readonly places: QuotaPlaces
   readonly decisions: DecisionLog
   /** The minter that the lease's own document names, whatever has become of its target. */
   readonly minterOf: (lease: Lease) => Minter<unknown>
@@ -61,7 +63,7 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
 }
 
 async function revokeLease(found: StoredLease, options: RevokeDueOptions): Promise<'revoked' | 'failed' | 'skipped'> {
-  const { store, now } = options
+  const { store, places, now } = options
   const claimed = await claim(found, options)
   if (!claimed) return 'skipped'
   try {
@@ -69,7 +71,9 @@ async function revokeLease(found: StoredLease, options: RevokeDueOptions): Promi
     if (now() < Date.parse(claimed.lease.mintUntil)) return await lookAgain(claimed, options)
     const revoked: Lease = { ...claimed.lease, state: 'revoked', evidence, ttl: retention }
     await options.decisions.write({ kind: 'revocation', decision: uuid(), outcome: 'revoked', ...told(revoked) })
-    return (await store.replace(revoked, claimed.etag)) ? 'revoked' : 'skipped'
+    if (!(await store.replace(revoked, claimed.etag))) return 'skipped'
+    await places.free(revoked)
+    return 'revoked'
   } catch (error) {
     await postpone(claimed, toExchangeError(error).reason, options)
     return 'failed'

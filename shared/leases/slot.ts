@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import canonicalize from 'canonicalize'
 import type { RuleReference } from '../rules/decision.ts'
 import type { Workload } from '../workload/workload.ts'
+import { digest } from './digest.ts'
 
-/** All that makes two requests ask for the same account. */
+/** All that makes two requests ask for the same account, and the quota under which they do. */
 export interface SlotIdentity {
   readonly deployment: string
   readonly target: string
@@ -14,7 +13,10 @@ export interface SlotIdentity {
   /** Milliseconds. */
   readonly ttl: number
   readonly share: 'pod' | 'workload'
+  /** Epoch milliseconds: the account ends here at the latest. */
   readonly endsAt?: number
+  /** How many leases of this target the workload may have alive at once. */
+  readonly quota?: number
   readonly rules: readonly RuleReference[]
   readonly workload: Workload
   readonly actor?: Workload
@@ -44,7 +46,6 @@ export function slotAt(identity: SlotIdentity, now: number): Slot {
       meanings: identity.meanings,
       ttl,
       share: identity.share,
-      endsAt: identity.endsAt ?? null,
       rules: identity.rules.map(({ target, id }) => [target, id]),
     }),
     issuer: workload.issuer.id,
@@ -56,16 +57,8 @@ export function slotAt(identity: SlotIdentity, now: number): Slot {
   const half = Math.floor(ttl / 2)
   const offset = Number.parseInt(digest(key).slice(0, 12), 16) % half
   const windowStart = Math.floor((now - offset) / half) * half + offset
-  return {
-    id: digest({ ...key, windowStart }),
-    windowEnd: windowStart + half,
-    expiresAt: Math.min(windowStart + ttl, endsAt),
-  }
-}
-
-/** SHA-256 over the RFC 8785 form. */
-function digest(value: unknown): string {
-  const canonical = canonicalize(value)
-  if (canonical === undefined) throw new TypeError('expected a value that JSON can hold')
-  return createHash('sha256').update(canonical).digest('hex')
+  const expiresAt = Math.min(windowStart + ttl, endsAt)
+  // A rule's end counts only where it cuts: a time window's end comes into view a day ahead, and must not change the
+  // account then; a rule that was shortened must.
+  return { id: digest({ ...key, windowStart, expiresAt }), windowEnd: windowStart + half, expiresAt }
 }

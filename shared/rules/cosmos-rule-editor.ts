@@ -4,6 +4,7 @@ import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
 import type { AdminEntry, DecisionLog } from '../decisions/record.ts'
 import { type Stored, tombstone, withoutSystemProperties } from '../document.ts'
 import type { Workload } from '../workload/workload.ts'
+import { type NamedDocuments, referenceProblems } from './cosmos-rule-references.ts'
 import { parseRule } from './ruleset.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -39,9 +40,8 @@ export interface RulePage {
   readonly continuation?: string
 }
 
-export interface RuleEditorOptions {
+export interface RuleEditorOptions extends NamedDocuments {
   readonly rules: Container
-  readonly targets: Container
   readonly decisions: DecisionLog
 }
 
@@ -52,7 +52,7 @@ const maxRuleLength = 16_000
 const tombstoneLife = 30 * 86_400
 
 /** Edits rules in Cosmos DB. Only conditional writes decide which of two operators was first. */
-export function cosmosRuleEditor({ rules, targets, decisions }: RuleEditorOptions): RuleEditor {
+export function cosmosRuleEditor({ rules, targets, calendars, decisions }: RuleEditorOptions): RuleEditor {
   const itemOf = ({ id, target }: RuleName) => rules.item(id, target)
 
   async function readRaw(name: RuleName): Promise<Document | undefined> {
@@ -112,7 +112,7 @@ export function cosmosRuleEditor({ rules, targets, decisions }: RuleEditorOption
     },
 
     async put(name, document, expected, operator) {
-      const problems = await problemsOf(document, name, targets)
+      const problems = await problemsOf(document, name, { targets, calendars })
       if (problems.length > 0) return { kind: 'invalid', problems }
       const { id, target } = name
       return change(
@@ -134,28 +134,14 @@ type Intent = Pick<AdminEntry, 'action' | 'operator' | 'document'>
 const failed = { outcome: 'failed' as const }
 
 /** Everything that keeps a document from being saved as the rule of that name. */
-async function problemsOf(document: unknown, name: RuleName, targets: Container): Promise<readonly string[]> {
+async function problemsOf(document: unknown, name: RuleName, named: NamedDocuments): Promise<readonly string[]> {
   const parsed = parseRule(document)
   if ('problems' in parsed) return parsed.problems
-  const { id, target, scopes = [] } = parsed.rule
-  if (id !== name.id) return ['id: expected what the URL says']
-  if (target !== name.target) return ['target: expected what the URL says']
+  const { rule } = parsed
+  if (rule.id !== name.id) return ['id: expected what the URL says']
+  if (rule.target !== name.target) return ['target: expected what the URL says']
   if (JSON.stringify(document).length > maxRuleLength) return [`document: expected ${maxRuleLength} characters at most`]
-  return referenceProblems(targets, target, scopes)
-}
-
-/** A rule must not name a target or a scope that is not there: it would look like protection, and be none. */
-async function referenceProblems(
-  targets: Container,
-  target: string,
-  scopes: readonly string[],
-): Promise<readonly string[]> {
-  const { resource } = await askCosmos('documents_unavailable', () => targets.item(target, target).read<Document>())
-  const defined = resource?.['scopes']
-  if (typeof defined !== 'object' || defined === null) return [`target: there is no target "${target}"`]
-  return scopes
-    .filter(scope => !Object.hasOwn(defined, scope))
-    .map(scope => `scopes: the target has no scope "${scope}"`)
+  return referenceProblems(rule, named)
 }
 
 function stored(document: Document): Stored<unknown> {

@@ -3,7 +3,8 @@ import { LRUCache } from 'lru-cache'
 import { askCosmos } from '../cosmos-error.ts'
 import type { Follower } from '../cosmos-follower.ts'
 import { type Stored, tombstone, withoutSystemProperties } from '../document.ts'
-import { compileRules, mergeRulesets, type Ruleset } from './ruleset.ts'
+import type { Calendars } from './calendar.ts'
+import { compileRules, type RulePartition, type Ruleset } from './ruleset.ts'
 
 type Document = Readonly<Record<string, unknown>>
 
@@ -16,44 +17,37 @@ export interface Rules {
 /** The partition of guardrails, which bear on every target. */
 const everyTarget = '*'
 
+export interface RulesOptions {
+  readonly container: Container
+  readonly follow: (onChange: (document: Document) => void) => Follower
+  /** The calendars that time windows name, as they are now. */
+  readonly calendars: () => Promise<Calendars>
+}
+
 /**
  * Rules in Cosmos DB: a target's rules are read by one query over one partition when the target is first asked for,
  * compiled once, and read again when the change feed shows a change of that partition.
  */
-export function cosmosRules(container: Container, follow: (onChange: (document: Document) => void) => Follower): Rules {
-  const partitions = new LRUCache<string, Promise<Ruleset>>({ max: 10_000 })
-  const merged = new LRUCache<string, Promise<Ruleset>>({ max: 10_000 })
-  const follower = follow(document => forget(String(document['target'])))
+export function cosmosRules({ container, follow, calendars }: RulesOptions): Rules {
+  const partitions = new LRUCache<string, Promise<RulePartition>>({ max: 10_000 })
+  const follower = follow(document => void partitions.delete(String(document['target'])))
 
-  function forget(partition: string): void {
-    partitions.delete(partition)
-    if (partition === everyTarget) merged.clear()
-    else merged.delete(partition)
-  }
-
-  function remember(cache: typeof merged, key: string, load: () => Promise<Ruleset>): Promise<Ruleset> {
-    const known = cache.get(key)
+  function partition(target: string): Promise<RulePartition> {
+    const known = partitions.get(target)
     if (known) return known
-    const loading = load()
-    cache.set(key, loading)
-    loading.catch(() => cache.peek(key) === loading && cache.delete(key))
+    const loading = queryPartition(container, target).then(compileRules)
+    partitions.set(target, loading)
+    loading.catch(() => partitions.peek(target) === loading && partitions.delete(target))
     return loading
   }
-
-  const partition = (target: string) => remember(partitions, target, () => readPartition(container, target))
 
   return {
     async of(target) {
       await follower.ensureFresh()
-      return remember(merged, target, async () =>
-        mergeRulesets(...(await Promise.all([partition(target), partition(everyTarget)]))),
-      )
+      const [own, guardrails, current] = await Promise.all([partition(target), partition(everyTarget), calendars()])
+      return { own, guardrails, calendars: current }
     },
   }
-}
-
-async function readPartition(container: Container, target: string): Promise<Ruleset> {
-  return compileRules(await queryPartition(container, target))
 }
 
 async function queryPartition(container: Container, target: string): Promise<readonly Stored<unknown>[]> {

@@ -1,5 +1,13 @@
-import { describeProblems, type Stored } from '../document.ts'
+import { describeProblems, namesPrototype, type Stored } from '../document.ts'
+import type { Callers } from '../workload/identify.ts'
+import type { Calendars } from './calendar.ts'
+import type { Condition } from './conditions/condition.ts'
+import { environmentTest } from './conditions/environment.ts'
+import { scopesTest } from './conditions/scopes.ts'
+import { validityTests } from './conditions/validity.ts'
+import type { PostureKind } from './facts.ts'
 import { guardrailDocument, type Rule, ruleDocument } from './rule.ts'
+import { indexRules, type RuleIndex } from './rule-index.ts'
 import { type CompiledSelector, compileSelector } from './selector.ts'
 
 /** A rule as it is judged: parsed and compiled once for each change. */
@@ -8,17 +16,25 @@ export interface CompiledRule {
   readonly version: string
   readonly state: 'enforced' | 'report-only'
   readonly selectors: readonly CompiledSelector[]
-  /** Epoch milliseconds between which the rule is in force. */
-  readonly notBefore: number
-  readonly expiresAt: number
+  /** What is tested of a request whose workload is selected, cheap before dear. */
+  readonly tests: readonly Condition[]
+  /** So dear that they are made only where all others are met. */
+  readonly lastTests: readonly Condition[]
 }
 
-/** Every rule that bears on one target, guardrails among them. */
-export interface Ruleset {
+/** The rules of one partition: a target's own, or the guardrails. */
+export interface RulePartition extends RuleIndex {
   /** By priority and then id. */
   readonly rules: readonly CompiledRule[]
   /** Rules that could not be read. One may have been a deny, so while there is any, nothing is issued. */
   readonly unreadable: readonly UnreadableRule[]
+}
+
+/** Everything that decides about one target. */
+export interface Ruleset {
+  readonly own: RulePartition
+  readonly guardrails: RulePartition
+  readonly calendars: Calendars
 }
 
 export interface UnreadableRule {
@@ -26,51 +42,74 @@ export interface UnreadableRule {
   readonly problem: string
 }
 
-/** Compiles stored rules. Never throws: what cannot be read is named. */
-export function compileRules(documents: readonly Stored<unknown>[]): Ruleset {
-  const rules: CompiledRule[] = []
+/** Compiles the stored rules of a partition. Never throws: what cannot be read is named. */
+export function compileRules(documents: readonly Stored<unknown>[]): RulePartition {
+  const compiled: CompiledRule[] = []
   const unreadable: UnreadableRule[] = []
   for (const { content, version } of documents) {
     const parsed = parseRule(content)
     if ('problems' in parsed) unreadable.push({ id: idOf(content), problem: parsed.problems[0] ?? '' })
-    else rules.push(...compile(parsed.rule, version))
+    else compiled.push(...compile(parsed.rule, version))
   }
-  return { rules: sorted(rules), unreadable }
-}
-
-/** A target's rules together with the guardrails. */
-export function mergeRulesets(own: Ruleset, guardrails: Ruleset): Ruleset {
-  return {
-    rules: sorted([...own.rules, ...guardrails.rules]),
-    unreadable: [...own.unreadable, ...guardrails.unreadable],
-  }
+  const rules = compiled.sort(byOrder)
+  return { rules, unreadable, ...indexRules(rules) }
 }
 
 /** Checks a rule document: the same code when it is saved and when it is read. */
 export function parseRule(document: unknown): { readonly rule: Rule } | { readonly problems: readonly string[] } {
+  if (namesPrototype(document)) return { problems: ['document: expected no member called "__proto__"'] }
   const schema = targetOf(document) === '*' ? guardrailDocument : ruleDocument
-  const parsed = schema.safeParse(document)
+  const parsed = schema.safeParse(document, { reportInput: true })
   return parsed.success ? { rule: parsed.data } : { problems: describeProblems(parsed.error) }
+}
+
+/** The order in which rules grant: by priority, then id, guardrails after rules of the same name. */
+export function byOrder({ rule: a }: CompiledRule, { rule: b }: CompiledRule): number {
+  return a.priority - b.priority || compareText(a.id, b.id) || compareText(b.target, a.target)
+}
+
+/** The rules of a ruleset that could be about the callers, in their order. */
+export function candidatesOf({ own, guardrails }: Ruleset, callers: Callers): readonly CompiledRule[] {
+  const [mine, others] = [own.candidates(callers), guardrails.candidates(callers)]
+  if (mine.length === 0) return others
+  return others.length === 0 ? mine : [...mine, ...others].sort(byOrder)
+}
+
+/** What must be known of the callers' posture before anything can be decided about them. */
+export function postureAskedFor(ruleset: Ruleset, callers: Callers): readonly PostureKind[] {
+  const kinds = candidatesOf(ruleset, callers).flatMap(({ rule }) => rule.conditions.posture?.kinds ?? [])
+  return [...new Set(kinds)]
 }
 
 /** Nothing, for a rule that is a draft or disabled. */
 function compile(rule: Rule, version: string): readonly CompiledRule[] {
-  if (rule.state !== 'enforced' && rule.state !== 'report-only') return []
-  const compiled = {
-    rule,
-    version,
-    state: rule.state,
-    selectors: rule.workloads.map(compileSelector),
-    notBefore: rule.notBefore === undefined ? Number.NEGATIVE_INFINITY : Date.parse(rule.notBefore),
-    expiresAt: rule.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(rule.expiresAt),
-  }
-  return [compiled]
+  const { state, conditions } = rule
+  if (state !== 'enforced' && state !== 'report-only') return []
+  const mayCross = rule.effect !== 'allow' || rule.crossEnvironment
+  const tests = [
+    ...validityTests(rule),
+    scopesTest(rule.scopes),
+    ...(mayCross ? [] : [environmentTest]),
+    ...(conditions.time?.conditions ?? []),
+    ...(conditions.network ?? []),
+    ...(conditions.geography ?? []),
+    ...(conditions.posture?.conditions ?? []),
+    ...(conditions.claims ?? []),
+  ]
+  return [
+    {
+      rule,
+      version,
+      state,
+      selectors: rule.workloads.map(compileSelector),
+      tests,
+      lastTests: conditions.expression ?? [],
+    },
+  ]
 }
 
-function sorted(rules: readonly CompiledRule[]): readonly CompiledRule[] {
-  return rules.toSorted(
-    ({ rule: a }, { rule: b }) => a.priority - b.priority || (a.id < b.id ? -1 : Number(a.id > b.id)),
-  )
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b)
 }
 
 function targetOf(document: unknown): unknown {

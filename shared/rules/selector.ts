@@ -1,78 +1,126 @@
+import { z } from 'zod'
+import type { Callers } from '../workload/identify.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { TestTrace } from './decision.ts'
-import type { WorkloadSelector } from './rule.ts'
 
-/** One test of a workload against a selector's member. */
-type Test = (workload: Workload) => TestTrace
+/** Exact text, or text that ends in one `*`, which stands for any ending. There are no regular expressions. */
+export const pattern = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[^*]*\*?$/, 'expected exact text, or text that ends in one *')
+
+const labelled = z.strictObject({
+  labels: z
+    .record(z.string(), z.string())
+    .refine(labels => Object.keys(labels).length > 0, 'expected a label at least')
+    .refine(labels => Object.keys(labels).length <= 16, 'expected 16 labels at most'),
+})
+
+const issuerSelector = z.union([pattern, labelled], {
+  error: 'expected an issuer id, "*", or { "labels": { … } }',
+})
+
+/** Which workloads a rule is about: everything that a selector names must fit. The issuer must be named. */
+export const workloadSelector = z.strictObject({
+  issuer: issuerSelector,
+  kind: z.enum(['aks', 'arc', 'kubernetes', 'entra', 'oidc']).optional(),
+  region: pattern.optional(),
+  namespace: pattern.optional(),
+  serviceAccount: pattern.optional(),
+  serviceAccountUid: z.string().min(1).max(128).optional(),
+  pod: pattern.optional(),
+  node: pattern.optional(),
+  subject: pattern.optional(),
+  /** Who asks on the workload's behalf: an issuer's id and a subject there, since subjects repeat among issuers. */
+  actor: z.strictObject({ issuer: pattern, subject: pattern }).optional(),
+})
+export type WorkloadSelector = z.output<typeof workloadSelector>
+
+type Find = (callers: Callers) => string | undefined
+
+const ofWorkload = (find: (workload: Workload) => string | undefined): Find => {
+  return ({ workload }) => find(workload)
+}
+
+/** Members of a selector that are compared with text, in the order in which they are tested. */
+export const textMembers = {
+  issuer: ofWorkload(({ issuer }) => issuer.id),
+  kind: ofWorkload(({ issuer }) => issuer.kind),
+  region: ofWorkload(({ issuer }) => issuer.region),
+  namespace: ofWorkload(({ namespace }) => namespace),
+  serviceAccount: ofWorkload(({ serviceAccount }) => serviceAccount?.name),
+  serviceAccountUid: ofWorkload(({ serviceAccount }) => serviceAccount?.uid),
+  pod: ofWorkload(({ pod }) => pod?.name),
+  node: ofWorkload(({ node }) => node?.name),
+  subject: ofWorkload(({ subject }) => subject),
+  'actor issuer': ({ actor }) => actor?.issuer.id,
+  'actor subject': ({ actor }) => actor?.subject,
+} satisfies Record<string, Find>
+
+export type TextMember = keyof typeof textMembers
+
+/** What a selector expects of one of those members: exact text, or everything that begins so. */
+export interface TextPattern {
+  readonly member: TextMember
+  readonly text: string
+  readonly exact: boolean
+}
+
+/** The text that a selector expects, member by member. A uid may hold anything, and a `*` in one stands for itself. */
+export function patternsOf({ issuer, actor, ...named }: WorkloadSelector): readonly TextPattern[] {
+  const texts = {
+    ...named,
+    issuer: typeof issuer === 'string' ? issuer : undefined,
+    'actor issuer': actor?.issuer,
+    'actor subject': actor?.subject,
+  }
+  const members = Object.keys(textMembers) as TextMember[]
+  return members.flatMap(member => {
+    const text = texts[member]
+    if (text === undefined) return []
+    const exact = member === 'serviceAccountUid' || !text.endsWith('*')
+    return [{ member, text: exact ? text : text.slice(0, -1), exact }]
+  })
+}
+
+type Test = (callers: Callers) => TestTrace
 
 /** A selector, compiled: its tests in the order in which they are made. */
 export type CompiledSelector = readonly Test[]
 
-/** What each member of a selector is compared with. */
-const members = {
-  namespace: workload => workload.namespace,
-  serviceAccount: workload => workload.serviceAccount?.name,
-  serviceAccountUid: workload => workload.serviceAccount?.uid,
-  pod: workload => workload.pod?.name,
-  node: workload => workload.node?.name,
-  subject: workload => workload.subject,
-} satisfies Record<Exclude<keyof WorkloadSelector, 'issuer'>, (workload: Workload) => string | undefined>
-
 /** Compiles a selector once, so that judging a request parses nothing. */
-export function compileSelector({ issuer, ...named }: WorkloadSelector): CompiledSelector {
-  const tests = [
-    typeof issuer === 'string' ? textTest('issuer', issuer, workload => workload.issuer.id) : labelTest(issuer.labels),
-  ]
-  for (const [member, find] of Object.entries(members)) {
-    const expected = named[member as keyof typeof members]
-    if (expected !== undefined)
-      tests.push(member === 'serviceAccountUid' ? exactTest(member, expected, find) : textTest(member, expected, find))
-  }
-  return tests
+export function compileSelector(selector: WorkloadSelector): CompiledSelector {
+  const tests = patternsOf(selector).map(textTest)
+  return typeof selector.issuer === 'string' ? tests : [labelTest(selector.issuer.labels), ...tests]
 }
 
 /** Makes the tests in turn, up to the first that is not met. */
-export function selects(selector: CompiledSelector, workload: Workload): { met: boolean; tests: readonly TestTrace[] } {
+export function selects(selector: CompiledSelector, callers: Callers): { met: boolean; tests: readonly TestTrace[] } {
   const tests: TestTrace[] = []
   for (const test of selector) {
-    const trace = test(workload)
+    const trace = test(callers)
     tests.push(trace)
     if (!trace.met) return { met: false, tests }
   }
   return { met: true, tests }
 }
 
-type Find = (workload: Workload) => string | undefined
-
-/** Exact text, or any ending where the pattern ends in `*`. */
-function textTest(test: string, expected: string, find: Find): Test {
-  if (!expected.endsWith('*')) return exactTest(test, expected, find)
-  const prefix = expected.slice(0, -1)
-  return workload => traced(test, expected, find(workload), found => found.startsWith(prefix))
-}
-
-/** Exact text: a uid may hold anything, and a `*` in one stands for itself. */
-function exactTest(test: string, expected: string, find: Find): Test {
-  return workload => traced(test, expected, find(workload), found => found === expected)
-}
-
-function traced(
-  test: string,
-  expected: string,
-  found: string | undefined,
-  fits: (found: string) => boolean,
-): TestTrace {
-  return found === undefined ? { test, met: false, expected } : { test, met: fits(found), expected, found }
+function textTest({ member, text, exact }: TextPattern): Test {
+  const find = textMembers[member]
+  const expected = exact ? text : `${text}*`
+  return callers => {
+    const found = find(callers)
+    if (found === undefined) return { test: member, met: false, expected }
+    return { test: member, met: exact ? found === text : found.startsWith(text), expected, found }
+  }
 }
 
 function labelTest(expected: Readonly<Record<string, string>>): Test {
   const wanted = Object.entries(expected)
-  return ({ issuer }) => ({
-    test: 'issuer labels',
-    met: wanted.every(([name, value]) => Object.hasOwn(issuer.labels, name) && issuer.labels[name] === value),
-    expected,
-    found: Object.fromEntries(
-      wanted.map(([name]) => [name, Object.hasOwn(issuer.labels, name) ? issuer.labels[name] : null]),
-    ),
-  })
+  return ({ workload: { issuer } }) => {
+    const found = wanted.map(([name]) => [name, Object.hasOwn(issuer.labels, name) ? issuer.labels[name] : null])
+    const met = wanted.every(([, value], at) => found[at]?.[1] === value)
+    return { test: 'issuer labels', met, expected, found: Object.fromEntries(found) }
+  }
 }

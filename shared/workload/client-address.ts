@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 import type { Client } from '../rules/facts.ts'
 import type { Workload } from './workload.ts'
 
@@ -16,24 +16,39 @@ export interface Forwarder {
   readonly subject: string
 }
 
+/** The ISO 3166-1 alpha-2 code of an address's country, where it is known. */
+export type CountryOf = (address: string) => string | undefined
+
+/** What the settings say of clients. */
+export interface ClientSettings {
+  readonly forwarders: readonly Forwarder[]
+  readonly countryOf: CountryOf
+}
+
 /**
- * The client's address with its provenance. A forwarded address counts only where the actor on this very request may
- * forward; then the peer is the proxy, and without a forwarded address nobody knows the client's.
+ * The client's address with its provenance and its country. A forwarded address counts only where the actor on this
+ * very request may forward; then the peer is the proxy, and without a forwarded address nobody knows the client's.
  */
 export function clientSeenBy(
   { peer, forwarded }: SeenClient,
   actor: Workload | undefined,
-  forwarders: readonly Forwarder[],
+  { forwarders, countryOf }: ClientSettings,
 ): Client {
   const mayForward = forwarders.some(({ issuer, subject }) => actor?.issuer.id === issuer && actor.subject === subject)
   const address = addressOf(mayForward ? forwarded : peer)
   if (address === undefined) return { provenance: 'unknown' }
-  return { address, provenance: mayForward ? 'forwarded' : 'direct' }
+  const country = countryOf(address)
+  return { address, provenance: mayForward ? 'forwarded' : 'direct', ...(country !== undefined && { country }) }
 }
 
-/** An address without port, brackets, zone, or an IPv4 address's IPv6 clothes. */
-function addressOf(text = ''): string | undefined {
+/**
+ * An address without port, brackets and zone, in the one notation that rules and databases compare: IPv6 as RFC 5952
+ * has it, IPv4 without IPv6 clothes (`::ffff:10.0.0.1`, `::ffff:a00:1`). Undefined where it is no address.
+ */
+export function addressOf(text = ''): string | undefined {
   const bare = /^\[(.+)\](:\d+)?$/.exec(text)?.[1] ?? /^([\d.]+)(:\d+)?$/.exec(text)?.[1] ?? text
-  const address = bare.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')
-  return isIP(address) === 0 ? undefined : address
+  const address = bare.replace(/%.*$/, '')
+  if (isIPv4(address)) return address
+  if (!isIPv6(address)) return undefined
+  return new SocketAddress({ address, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '')
 }

@@ -6,8 +6,11 @@ const text = z
   .max(256)
   .transform(value => value.toWellFormed())
 
+/** JSON writes -0 as 0, and rules see a claim as the record stores it. */
+const number = z.number().transform(value => value + 0)
+
 /** A claim beyond these bounds is not a fact: a condition on it cannot be evaluated. */
-const claim: z.ZodType<Claim> = z.union([text, z.number(), z.boolean(), z.array(text).max(32)])
+const claim: z.ZodType<Claim> = z.union([text, number, z.boolean(), z.array(text).max(32)])
 
 /** What the kept claims of one token may take in a record, in bytes. */
 const maxBytes = 4_096

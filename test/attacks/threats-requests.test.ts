@@ -35,6 +35,7 @@ beforeAll(async () => {
     id: 'tenant',
     issuerUrl: stack.tenant.issuerUrl,
     kind: 'entra',
+    labels: { environment: 'prod' },
     network: 'private',
     maxTokenAge: 'PT24H',
   })
@@ -42,6 +43,7 @@ beforeAll(async () => {
     id: 'legacy',
     issuerUrl: legacyUrl,
     kind: 'oidc',
+    labels: { environment: 'prod' },
     keys: { jwks: { keys: [key.published] } },
     actors: [apiManagement],
   })

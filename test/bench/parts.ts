@@ -1,4 +1,6 @@
 import { coldStart } from './cold-start.ts'
+import { decisionCost } from './decide.ts'
+import { compileCost } from './decide-compile.ts'
 import { liveExchange } from './exchange-live.ts'
 import { mintExchange } from './exchange-mint.ts'
 import { staticExchange } from './exchange-static.ts'
@@ -12,6 +14,8 @@ import { verify } from './verify.ts'
 export const parts: readonly Part[] = [
   noop,
   verify,
+  decisionCost,
+  compileCost,
   staticExchange,
   liveExchange,
   mintExchange,

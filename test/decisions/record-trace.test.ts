@@ -42,6 +42,13 @@ describe('a trace that does not fit', () => {
     expect(trace[0]?.tests).toEqual(tests.slice(-16))
   })
 
+  test('shows first what kept a rule about the workload from matching, in the order in which it was tested', () => {
+    const tests = Array.from({ length: 40 }, (_, index) => ({ test: 'claims', met: index > 2, expected: index }))
+    const rule = { ...traceOf('a', true), matched: false, tests }
+    const { trace } = fitted({ trace: [rule, ...misses(100)] }, 4_000)
+    expect(trace[0]?.tests).toEqual([...tests.slice(0, 3), ...tests.slice(-13)])
+  })
+
   test.each([0, 1, 500, 4_000, 12_288])('is never larger than %i bytes, in any script', bytes => {
     const trace = Array.from({ length: 300 }, (_, index) => ({
       ...traceOf(`rule-${index}`, index % 2 === 0),
@@ -58,6 +65,11 @@ test('of many rules that denied, the record names the first 32 and counts the ot
   expect(fitted({ rules }, 4_000)).toEqual({ ...entryOf({ rules: rules.slice(0, 32) }), rulesOmitted: 8 })
   const entry = entryOf({ rules: rules.slice(0, 32) })
   expect(fitTrace(entry, 4_000)).toBe(entry)
+})
+
+test('of many limits that matched, the record names the first 8 and counts the others', () => {
+  const limits = Array.from({ length: 10 }, (_, index) => ({ id: `limit-${index}`, target: '*', version: 'v' }))
+  expect(fitted({ limits }, 4_000)).toEqual({ ...entryOf({ limits: limits.slice(0, 8) }), limitsOmitted: 2 })
 })
 
 test('other records have no trace, and stay as they are', () => {

@@ -40,6 +40,7 @@ const inline = (id: string, keys: readonly unknown[], more: Document = {}): Docu
   id,
   issuerUrl: unconfigured,
   kind: 'kubernetes',
+  labels: { environment: 'prod' },
   audiences: [audience],
   keys: { jwks: { keys } },
   ...more,

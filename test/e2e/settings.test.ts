@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import { type Host, startHost } from '../../infra/local/host/spawn.ts'
@@ -86,6 +87,25 @@ test.each<[string, string, string]>([
   const problems = await problemsOf({ ...complete, [name]: value })
   expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name}\\b`))])
   expect(problems.join()).not.toContain(value)
+})
+
+test('with a database of countries it starts, and with a file that is none it does not', async () => {
+  const folder = 'node_modules/@ip-location-db/geo-whois-asn-country-mmdb'
+  host = await startHost({
+    app,
+    env: { ...complete, CAUSEWAY_GEOIP_DATABASE: join(app, folder, 'geo-whois-asn-country.mmdb') },
+  })
+  expect((await send(`${host.url}/health/live`, {})).status).toBe(200)
+  await host.stop()
+  for (const [file, problem] of [
+    ['README.md', 'expected a MaxMind-format database (.mmdb, not packed)'],
+    ['nowhere.mmdb', 'the file cannot be read (ENOENT)'],
+  ] as const) {
+    const path = join(app, folder, file)
+    expect(await problemsOf({ ...complete, CAUSEWAY_GEOIP_DATABASE: path })).toEqual([
+      `CAUSEWAY_GEOIP_DATABASE: ${problem}`,
+    ])
+  }
 })
 
 test('an app of the role exchange has no management, and one of the role manage issues nothing', async () => {

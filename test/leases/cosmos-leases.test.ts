@@ -154,6 +154,7 @@ describe('what is due', () => {
     const run = (): Promise<RevocationRun> =>
       revokeDue({
         store,
+        places: { claim: unused, free: async () => {} },
         decisions: {
           async write(entry) {
             if (entry.kind === 'revocation') recorded.push(entry.lease.id)

@@ -3,12 +3,16 @@ import { unavailable } from '../../shared/errors.ts'
 import type { LeaseStore, UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
 import { type Leases, openLeases } from '../../shared/leases/hold-lease.ts'
 import { type Lease, leaseId, type StoredLease } from '../../shared/leases/lease.ts'
+import { type PlaceStore, quotaPlaces } from '../../shared/leases/quota.ts'
 import type { SlotIdentity } from '../../shared/leases/slot.ts'
 import { minute, paymentsApi } from '../rules/facts.ts'
+import { type PlaceMemory, placeMemory } from './place-store.ts'
 
 /** Leases in memory: conditional like the real store. */
 export interface LeaseMemory extends LeaseStore {
   readonly leases: Map<string, StoredLease>
+  /** The places beside them. */
+  readonly places: PlaceMemory
   /** Ids of documents that are no leases, and due. */
   readonly unreadable: string[]
   /** What was asked of it, in order. */
@@ -47,6 +51,7 @@ export function leaseMemory(): LeaseMemory {
 
   return {
     leases,
+    places: placeMemory(),
     unreadable,
     asked,
     put,
@@ -88,10 +93,14 @@ export interface Clock {
   time: number
 }
 
+/** Where leases are kept, and the places that they have under quotas. */
+export type LeaseContainer = LeaseStore & { readonly places: PlaceStore }
+
 /** One instance of the gateway on that store: waiting moves the clock. */
-export function instanceOn(store: LeaseStore, clock: Clock): Leases {
+export function instanceOn(store: LeaseContainer, clock: Clock): Leases {
   return openLeases({
     store,
+    places: quotaPlaces({ store: store.places, now: () => clock.time }),
     deployment: 'test',
     derivationKey: async (version = '2') => ({ secret: new Secret(`derivation key ${version}`), version }),
     now: () => clock.time,

@@ -4,8 +4,9 @@ import { Secret } from '../../shared/credentials/secret.ts'
 import type { DecisionEntry } from '../../shared/decisions/record.ts'
 import { unavailable } from '../../shared/errors.ts'
 import type { Lease } from '../../shared/leases/lease.ts'
+import { quotaPlaces } from '../../shared/leases/quota.ts'
 import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
-import { minute, noon } from '../rules/facts.ts'
+import { minute, noon, paymentsApi } from '../rules/facts.ts'
 import { type Clock, instanceOn, type LeaseMemory, leaseMemory, requestOf, storeDown } from './lease-store.ts'
 
 const evidence: RevocationEvidence = { sessionsEnded: 2, absent: true, at: '2026-06-01T12:15:00.000Z' }
@@ -43,7 +44,9 @@ const minter: Minter<unknown> = {
 function run(overrides: Partial<Parameters<typeof revokeDue>[0]> = {}): Promise<RevocationRun> {
   const { signal } = new AbortController()
   const write = async (entry: DecisionEntry) => ({ stream: 'hour/boot/0', id: String(entries.push(entry)) })
-  return revokeDue({ store, decisions: { write }, minterOf: () => minter, now: () => clock.time, signal, ...overrides })
+  const now = () => clock.time
+  const places = quotaPlaces({ store: store.places, now })
+  return revokeDue({ store, places, decisions: { write }, minterOf: () => minter, now, signal, ...overrides })
 }
 
 async function activeLease(request = requestOf()): Promise<Lease> {
@@ -133,6 +136,43 @@ describe('what is due is ended', () => {
     clock.time = Date.parse(lease.mintUntil)
     expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect(ended.length).toBe(2)
+  })
+})
+
+describe('the place that a lease has under a quota', () => {
+  const another = requestOf({ quota: 1, workload: { ...paymentsApi, pod: { name: 'api-2', uid: 'uid-of-pod-2' } } })
+
+  async function releasedLease(): Promise<void> {
+    const leases = instanceOn(store, clock)
+    const { stored } = await leases.hold(requestOf({ quota: 1 }), 'decision-1')
+    store.put({ ...stored.lease, state: 'revoking', cause: 'released', dueAt: stored.lease.mintUntil })
+    clock.time = Date.parse(stored.lease.mintUntil)
+  }
+
+  test('is free once the lease is revoked, and not while its account may be there', async () => {
+    await releasedLease()
+    revoke = () => Promise.reject(unavailable('target_unavailable'))
+    expect(await run()).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+    await expect(instanceOn(store, clock).hold(another, 'decision-2')).rejects.toMatchObject({
+      reason: 'quota_exhausted',
+    })
+    revoke = async () => evidence
+    clock.time += minute
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect((await instanceOn(store, clock).hold(another, 'decision-2')).mustMint).toBe(true)
+  })
+
+  test('is no reason to end the lease once more where it cannot be freed: it lapses', async () => {
+    await releasedLease()
+    store.places.isDown = true
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'released', evidence, attempts: 0 })
+    store.places.isDown = false
+    await expect(instanceOn(store, clock).hold(another, 'decision-2')).rejects.toMatchObject({
+      reason: 'quota_exhausted',
+    })
+    clock.time = Date.parse(only().expiresAt)
+    expect((await instanceOn(store, clock).hold(another, 'decision-2')).mustMint).toBe(true)
   })
 })
 

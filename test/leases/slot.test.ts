@@ -60,12 +60,21 @@ describe('two requests share a slot', () => {
       { workload: { ...paymentsApi, token: { keyId: 'k', issuedAt: 1, expiresAt: 2 } } },
     ],
     ['of one pod on another node', { workload: { ...paymentsApi, node: { name: 'another' } } }],
+    ['under another quota', { quota: 7 }],
   ])('%s', (_, changed) => {
     expect(idOf(changed)).toBe(idOf({}))
   })
 
   test('whatever the order of members of the settings', () => {
     expect(idOf({ settings: { a: 1, b: 2 } })).toBe(idOf({ settings: { b: 2, a: 1 } }))
+  })
+
+  test('whose rule ends with the lease or later, at any time of the same windows', () => {
+    for (const endsAt of [windowStart + 15 * minute, noon + 600 * minute]) {
+      const ending = { ...identity, endsAt }
+      expect(slotAt(ending, windowStart)).toEqual(slotAt(identity, windowStart))
+      expect(slotAt(ending, windowEnd - 1)).toEqual(slotAt(identity, windowEnd - 1))
+    }
   })
 
   test('of two pods, where the workload shares one account', () => {
@@ -86,7 +95,7 @@ describe('two requests do not share a slot', () => {
     ['for two ttls', { ttl: 14 * minute }],
     ['for a shared account and one of its own', { share: 'workload' }],
     ['by another rule', { rules: [{ id: 'other', target: 'orders-db', version: '"1"' }] }],
-    ['by a rule that ends', { endsAt: noon + 600 * minute }],
+    ['by a rule that was shortened', { endsAt: noon + minute }],
     ['of two issuers', { workload: { ...paymentsApi, issuer: { ...paymentsApi.issuer, id: 'other' } } }],
     ['of two subjects', { workload: { ...paymentsApi, subject: 'other' } }],
     ['of a service account made anew', { workload: { ...paymentsApi, serviceAccount: { name: 'api', uid: 'new' } } }],
@@ -95,6 +104,15 @@ describe('two requests do not share a slot', () => {
   ])('%s', (_, changed) => {
     const ids = [windowStart, windowEnd].map(now => idOf(changed, now))
     expect(ids).not.toContain(idOf({}))
+  })
+
+  test('of which one is cut by a millisecond, in windows that are the same', () => {
+    const [whole, cut] = [identity, { ...identity, endsAt: windowStart + 15 * minute - 1 }].map(one =>
+      slotAt(one, windowStart),
+    )
+    expect(cut?.id).not.toBe(whole?.id)
+    expect(cut?.windowEnd).toBe(whole?.windowEnd)
+    expect(cut?.expiresAt).toBe(windowStart + 15 * minute - 1)
   })
 
   test('that could be taken for each other by joining their parts', () => {

@@ -1,6 +1,7 @@
 import type { Container } from '@azure/cosmos'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Follower, followContainer, hardLimit } from '../../shared/cosmos-follower.ts'
+import type { Calendars } from '../../shared/rules/calendar.ts'
 import { cosmosRules, type Rules } from '../../shared/rules/cosmos-rules.ts'
 import type { Ruleset } from '../../shared/rules/ruleset.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
@@ -13,6 +14,7 @@ let documents: Container
 let container: Container
 let clock: number
 let follower: Follower
+let calendars: Calendars
 let rules: Rules
 
 beforeAll(async () => {
@@ -26,6 +28,7 @@ beforeEach(async () => {
   const { resources } = await documents.items.readAll<{ id: string; target: string }>().fetchAll()
   for (const { id, target } of resources) await documents.item(id, target).delete()
   clock = 1_000_000
+  calendars = new Map()
 })
 afterEach(() => {
   standIn.cosmos.faults.clear()
@@ -35,7 +38,7 @@ afterEach(() => {
 /** The gateway's rules, of documents that were there before it started. */
 async function open(...saved: readonly object[]): Promise<void> {
   await save(...saved)
-  rules = cosmosRules(container, onChange => {
+  const follow = (onChange: Parameters<typeof followContainer>[0]['onChange']) => {
     follower = followContainer({
       container,
       from: 'now',
@@ -45,10 +48,17 @@ async function open(...saved: readonly object[]): Promise<void> {
       onError: () => {},
     })
     return follower
-  })
+  }
+  rules = cosmosRules({ container, follow, calendars: async () => calendars })
 }
 
-const idsOf = ({ rules: compiled }: Ruleset) => compiled.map(({ rule }) => rule.id)
+const idsOf = ({ own, guardrails }: Ruleset) => [...own.rules, ...guardrails.rules].map(({ rule }) => rule.id)
+
+/** The same readings of both partitions. */
+function expectSame(found: Ruleset, expected: Ruleset): void {
+  expect(found.own).toBe(expected.own)
+  expect(found.guardrails).toBe(expected.guardrails)
+}
 
 async function idsFor(target = 'orders-db'): Promise<readonly string[]> {
   return idsOf(await rules.of(target))
@@ -64,7 +74,7 @@ describe('the rules of a target', () => {
     const found = await rules.of('orders-db')
     expect(idsOf(found).toSorted()).toEqual(['a', 'g'])
     const { resource } = await documents.item('a', 'orders-db').read()
-    expect(found.rules.find(({ rule }) => rule.id === 'a')?.version).toBe(resource?._etag)
+    expect(found.own.rules[0]?.version).toBe(resource?._etag)
     expect(await idsFor('nowhere')).toEqual(['g'])
   })
 
@@ -72,16 +82,17 @@ describe('the rules of a target', () => {
     await open(allow('a'), deny('g', { target: '*' }))
     const first = await rules.of('orders-db')
     standIn.cosmos.faults.add({ container: 'rules', action: 'query', status: 503 })
-    expect(await rules.of('orders-db')).toBe(first)
+    expectSame(await rules.of('orders-db'), first)
     clock += hardLimit + 1
-    expect(await rules.of('orders-db')).toBe(first)
+    expectSame(await rules.of('orders-db'), first)
   })
 
   test('are one reading for everybody who waits', async () => {
     await open(allow('a'))
     standIn.cosmos.faults.add({ container: 'rules', action: 'query', times: 2, delayMs: 50 })
     const found = await Promise.all(Array.from({ length: 10 }, () => rules.of('orders-db')))
-    expect(new Set(found).size).toBe(1)
+    expect(new Set(found.map(({ own }) => own)).size).toBe(1)
+    expect(new Set(found.map(({ guardrails }) => guardrails)).size).toBe(1)
   })
 
   test.each<[string, object, readonly string[]]>([
@@ -97,9 +108,9 @@ describe('the rules of a target', () => {
     await save(change)
     clock += hardLimit + 1
     const after = await rules.of('orders-db')
-    expect(after).not.toBe(before)
+    expect(idsOf(before)).toEqual(['a', 'g'])
     expect(idsOf(after).toSorted()).toEqual(expected)
-    expect(after.unreadable).toEqual([])
+    expect([...after.own.unreadable, ...after.guardrails.unreadable]).toEqual([])
   })
 
   test('stay as they are when those of another target change', async () => {
@@ -107,12 +118,22 @@ describe('the rules of a target', () => {
     const before = await rules.of('orders-db')
     await save(allow('other', { target: 'mainframe' }))
     clock += hardLimit + 1
-    expect(await rules.of('orders-db')).toBe(before)
+    expectSame(await rules.of('orders-db'), before)
   })
 
   test('are told to be unreadable where one is, and not passed over', async () => {
-    await open(allow('a'), allow('b', { effect: 'permit' }))
-    expect((await rules.of('orders-db')).unreadable.length).toBe(1)
+    await open(allow('a'), allow('b', { effect: 'permit' }), deny('torn', { target: '*', effect: 'allow' }))
+    const { own, guardrails } = await rules.of('orders-db')
+    expect([own, guardrails].map(({ unreadable }) => unreadable.map(({ id }) => id))).toEqual([['b'], ['torn']])
+  })
+
+  test('come with the calendars as they are now, though the rules themselves have not changed', async () => {
+    await open(allow('a'))
+    const first = await rules.of('orders-db')
+    calendars = new Map([['freeze', { version: '2', days: new Set<number>(), periods: [], knownUntil: 30_000 }]])
+    const second = await rules.of('orders-db')
+    expectSame(second, first)
+    expect([first.calendars.size, second.calendars]).toEqual([0, calendars])
   })
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decide } from '../../shared/rules/decide.ts'
 import type { Allowed, Denied } from '../../shared/rules/decision.ts'
-import { allow, deny, factsOf, minute, noon, type RuleDocument, rulesetOf, someoneElse } from './facts.ts'
+import { allow, deny, factsOf, minute, type RuleDocument, rulesetOf, someoneElse } from './facts.ts'
 
 type Documents = readonly RuleDocument[]
 
@@ -27,7 +27,8 @@ function at(time: string) {
 
 describe('who is allowed', () => {
   test('nobody, without a rule', () => {
-    expect(denied([])).toEqual({ outcome: 'denied', reason: 'no_rule', selected: false, rules: [], trace: [] })
+    const nothing = { outcome: 'denied', reason: 'no_rule', selected: false, rules: [], trace: [], passedOver: 0 }
+    expect(denied([])).toEqual(nothing)
   })
 
   test('a workload that an allow rule is about, with the rule and its version named', () => {
@@ -60,7 +61,8 @@ describe('who is allowed', () => {
   test.each([
     ['an unreadable rule', { schema: 2 }],
     ['an unreadable disabled rule', { state: 'disabled', effect: 'permit' }],
-    ['a rule with a member that nobody knows', { conditions: {} }],
+    ['a rule with a member that nobody knows', { condition: {} }],
+    ['an unreadable guardrail', { target: '*', effect: 'allow' }],
   ])('nobody, beside %s: it may have been a deny', (_, mistake) => {
     expect(denied([allow('a'), allow('b', mistake)])).toMatchObject({ reason: 'rule_unreadable', selected: true })
   })
@@ -89,46 +91,6 @@ describe('scopes', () => {
 
   test('a deny with scopes is not about a request without any', () => {
     expect(denied([allow('a'), deny('d', { scopes: ['read'] })], factsOf({ scopes: [] })).reason).toBe('scope_missing')
-  })
-})
-
-describe('what is granted', () => {
-  test.each([
-    ['the rule, where it is shortest', 'PT5M', 5],
-    ['the target, where the rule gives more', 'PT2H', 60],
-    ['the target by default, where the rule says nothing', undefined, 15],
-  ])('the ttl is that of %s', (_, ttl, minutes) => {
-    expect(allowed([allow('a', { grant: { ...(ttl && { ttl }) } })]).grant.ttl).toBe(minutes * minute)
-  })
-
-  test('the ttl is the shortest of the rules used, and of no other', () => {
-    const rules: Documents = [
-      allow('reads', { grant: { ttl: 'PT10M' } }),
-      allow('writes', { scopes: ['write'], grant: { ttl: 'PT4M' } }),
-      allow('unused', { priority: 200, grant: { ttl: 'PT1M' } }),
-    ]
-    expect(allowed(rules, factsOf({ scopes: ['read', 'write'] })).grant.ttl).toBe(4 * minute)
-    expect(allowed(rules).grant.ttl).toBe(10 * minute)
-  })
-
-  test.each([
-    ['workload', 'workload', 'workload'],
-    ['workload', 'pod', 'pod'],
-    ['pod', 'pod', 'pod'],
-  ])('of rules that share by %s and by %s, it is shared by %s', (one, other, share) => {
-    const rules: Documents = [
-      allow('reads', { grant: { share: one } }),
-      allow('writes', { scopes: ['write'], grant: { share: other } }),
-    ]
-    expect(allowed(rules, factsOf({ scopes: ['read', 'write'] })).grant.share).toBe(share)
-  })
-
-  test('it ends when the first of the rules used ends', () => {
-    const rules: Documents = [
-      allow('reads', { expiresAt: '2026-06-01T12:20:00Z' }),
-      allow('writes', { scopes: ['write'], expiresAt: '2026-06-01T12:10:00Z' }),
-    ]
-    expect(allowed(rules, factsOf({ scopes: ['read', 'write'] })).grant.endsAt).toBe(noon + 10 * minute)
   })
 })
 

@@ -1,3 +1,4 @@
+import type { Calendars } from '../../shared/rules/calendar.ts'
 import type { Facts } from '../../shared/rules/facts.ts'
 import { compileRules, type Ruleset } from '../../shared/rules/ruleset.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
@@ -48,9 +49,18 @@ export function allow(id: string, overrides: Readonly<Record<string, unknown>> =
   return { ...deny(id), effect: 'allow', scopes: ['read'], ...overrides }
 }
 
-/** Compiled, each at version `v-<id>`. */
+/** Compiled, each at version `v-<id>`: guardrails are those for target `*`. */
 export function rulesetOf(...documents: readonly RuleDocument[]): Ruleset {
-  return compileRules(documents.map(content => ({ content, version: `v-${content.id}` })))
+  return rulesetWith(new Map(), ...documents)
+}
+
+/** The same, beside calendars. */
+export function rulesetWith(calendars: Calendars, ...documents: readonly RuleDocument[]): Ruleset {
+  const stored = documents.map(content => ({ content, version: `v-${content.id}` }))
+  const isGuardrail = ({ content }: { content: RuleDocument }) => content['target'] === '*'
+  const [own, guardrails] = [stored.filter(one => !isGuardrail(one)), stored.filter(isGuardrail)].map(compileRules)
+  if (!own || !guardrails) throw new TypeError('expected two partitions')
+  return { own, guardrails, calendars }
 }
 
 /** A workload that no rule of {@link someoneElse} spares. */

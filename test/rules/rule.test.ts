@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { compileRules, mergeRulesets, parseRule } from '../../shared/rules/ruleset.ts'
-import { allow, deny, rulesetOf } from './facts.ts'
+import { candidatesOf, compileRules, parseRule, type Ruleset } from '../../shared/rules/ruleset.ts'
+import { allow, deny, paymentsApi, type RuleDocument, rulesetOf } from './facts.ts'
 
 function problemsOf(document: unknown): readonly string[] {
   const parsed = parseRule(document)
   return 'problems' in parsed ? parsed.problems : []
+}
+
+function limit(overrides: Readonly<Record<string, unknown>> = {}): RuleDocument {
+  return deny('limit', { target: '*', effect: 'limit', limit: { ttl: 'PT5M' }, ...overrides })
 }
 
 describe('a rule document', () => {
@@ -19,7 +23,9 @@ describe('a rule document', () => {
         priority: 100,
         workloads: [{ issuer: '*' }],
         scopes: ['read'],
-        grant: { share: 'pod' },
+        conditions: {},
+        grant: { share: 'pod', outlive: false },
+        crossEnvironment: false,
       },
     })
   })
@@ -59,15 +65,53 @@ describe('a rule document', () => {
     ['an unknown share', { grant: { share: 'node' } }, 'grant.share: Invalid option: expected one of "pod"|"workload"'],
     ['a date without a time', { expiresAt: '2026-06-01' }, 'expiresAt: Invalid ISO datetime'],
     ['a time in no zone', { notBefore: '2026-06-01T00:00:00' }, 'notBefore: Invalid ISO datetime'],
-    ['an allow for every target', { target: '*' }, 'effect: Invalid input: expected "deny"'],
+    ['an allow for every target', { target: '*' }, "effect: Invalid discriminator value. Expected 'deny' | 'limit'"],
+    ['a quota of none', { grant: { quota: { max: 0 } } }, 'grant.quota.max: Too small: expected number to be >=1'],
+    ['a condition that nobody knows', { conditions: { weather: {} } }, 'conditions: Unrecognized key: "weather"'],
+    ['an actor without an issuer', selector({ actor: { subject: 'a' } }), 'workloads[0].actor.issuer: Invalid input'],
+    [
+      'an unknown kind of issuer',
+      selector({ kind: 'eks' }),
+      'workloads[0].kind: Invalid option: expected one of "aks"',
+    ],
     ['a deny that grants', { effect: 'deny', grant: {} }, 'document: Unrecognized key: "grant"'],
     ['a misspelt member', { expiresAT: '2026-06-01T00:00:00Z' }, 'document: Unrecognized key: "expiresAT"'],
   ])('is refused for %s, by path and expectation', (_, mistake, problem) => {
     expect(problemsOf(allow('a', { ...mistake }))).toContainEqual(expect.stringContaining(problem))
   })
 
-  test.each([undefined, null, 'rule', [], 7])('is refused where it is %s', document => {
+  test.each<[string, RuleDocument, string]>([
+    ['limit of one target', limit({ target: 'orders-db' }), "effect: Invalid discriminator value. Expected 'allow'"],
+    ['limit without a ttl', limit({ limit: {} }), 'limit.ttl: Invalid input: expected string'],
+    ['limit that grants', limit({ grant: {} }), 'document: Unrecognized key: "grant"'],
+    ['deny that crosses environments', deny('d', { crossEnvironment: true }), 'Unrecognized key: "crossEnvironment"'],
+  ])('is refused where it is a %s', (_, document, problem) => {
+    expect(problemsOf(document)).toEqual([expect.stringContaining(problem)])
+  })
+
+  test('is refused for a member that a record would pass over, wherever it stands: it would say more than is written', () => {
+    const labels = JSON.parse('{ "__proto__": "x", "environment": "prod" }')
+    expect(problemsOf(allow('a', { workloads: [{ issuer: { labels } }] }))).toEqual([
+      'document: expected no member called "__proto__"',
+    ])
+  })
+
+  test.each([[undefined], [null], ['rule'], [[]], [7]])('is refused where it is %j', document => {
     expect(problemsOf(document).length).toBeGreaterThan(0)
+  })
+
+  test('is refused with what was found, shortened where it is long', () => {
+    expect(problemsOf(allow('a', { priority: -1 }))).toEqual([expect.stringMatching(/^priority: .*, found -1$/)])
+    const text = 'x'.repeat(2_000)
+    expect(problemsOf(allow('a', { description: text }))).toEqual([expect.stringMatching(/, found "x{99}…$/)])
+  })
+
+  test.each([
+    ['a deny', deny('g', { target: '*' })],
+    ['a limit', limit()],
+    ['a limit of some scopes', limit({ scopes: ['write'] })],
+  ])('is accepted where it is %s for every target', (_, document) => {
+    expect(problemsOf(document)).toEqual([])
   })
 
   test('is told all of its problems at once', () => {
@@ -79,9 +123,14 @@ describe('a rule document', () => {
   })
 })
 
+const namesOf = (ruleset: Ruleset) =>
+  candidatesOf(ruleset, { workload: paymentsApi }).map(({ rule }) => `${rule.target}/${rule.id}`)
+const compiled = (...documents: readonly RuleDocument[]) =>
+  compileRules(documents.map(content => ({ content, version: 'v' })))
+
 describe('a rule set', () => {
   test('names what it cannot read, and keeps what it can', () => {
-    const { rules, unreadable } = rulesetOf(allow('good'), allow('bad', { priority: 'high' }), deny('also-good'))
+    const { rules, unreadable } = compiled(allow('good'), allow('bad', { priority: 'high' }), deny('also-good'))
     expect(rules.map(({ rule }) => rule.id)).toEqual(['also-good', 'good'])
     expect(unreadable).toEqual([{ id: 'bad', problem: expect.stringMatching(/^priority: .*expected number/) }])
   })
@@ -91,11 +140,13 @@ describe('a rule set', () => {
     expect(compileRules(contents.map(content => ({ content, version: 'v' }))).unreadable.length).toBe(5)
   })
 
-  test("merged with the guardrails is in one order, whichever side a rule is from, and keeps both sides' problems", () => {
-    const own = rulesetOf(allow('b'), allow('z', { priority: 1 }), allow('broken', { schema: 9 }))
-    const guardrails = rulesetOf(deny('a', { target: '*' }), deny('torn', { target: '*', effect: 'allow' }))
-    const merged = mergeRulesets(own, guardrails)
-    expect(merged.rules.map(({ rule }) => rule.id)).toEqual(['z', 'a', 'b'])
-    expect(merged.unreadable.map(({ id }) => id)).toEqual(['broken', 'torn'])
+  test('is in one order with the guardrails, whichever side a rule is from', () => {
+    const ruleset = rulesetOf(
+      allow('b'),
+      allow('z', { priority: 1 }),
+      deny('a', { target: '*' }),
+      deny('b', { target: '*' }),
+    )
+    expect(namesOf(ruleset)).toEqual(['orders-db/z', '*/a', 'orders-db/b', '*/b'])
   })
 })

@@ -1,11 +1,20 @@
 import { describe, expect, test } from 'vitest'
-import type { WorkloadSelector } from '../../shared/rules/rule.ts'
-import { compileSelector, selects } from '../../shared/rules/selector.ts'
+import { compileSelector, selects, type WorkloadSelector } from '../../shared/rules/selector.ts'
+import type { Callers } from '../../shared/workload/identify.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { paymentsApi } from './facts.ts'
 
-function fits(selector: WorkloadSelector, workload: Workload = paymentsApi): boolean {
-  return selects(compileSelector(selector), workload).met
+const westEurope: Workload = { ...paymentsApi, issuer: { ...paymentsApi.issuer, region: 'westeurope' } }
+const apiManagement: Workload = {
+  issuer: { id: 'tenant', kind: 'entra', labels: {} },
+  subject: 'api-management',
+  claims: {},
+  token: { keyId: 'k', issuedAt: 0, expiresAt: 0 },
+}
+const callers: Callers = { workload: westEurope, actor: apiManagement }
+
+function fits(selector: WorkloadSelector, asking = callers): boolean {
+  return selects(compileSelector(selector), asking).met
 }
 
 describe('a selector', () => {
@@ -22,6 +31,11 @@ describe('a selector', () => {
     ['the beginning that is the whole of it', { issuer: '*', serviceAccount: 'api*' }],
     ['a node', { issuer: '*', node: 'aks-pool1-vmss000000' }],
     ['a subject', { issuer: '*', subject: 'system:serviceaccount:payments:*' }],
+    ['the kind of its issuer', { issuer: '*', kind: 'aks' }],
+    ['a region', { issuer: '*', region: 'westeurope' }],
+    ['the beginning of a region', { issuer: '*', region: 'west*' }],
+    ['an actor', { issuer: '*', actor: { issuer: 'tenant', subject: 'api-management' } }],
+    ['any actor', { issuer: '*', actor: { issuer: '*', subject: '*' } }],
   ])('fits by %s', (_, selector) => {
     expect(fits(selector)).toBe(true)
   })
@@ -42,26 +56,27 @@ describe('a selector', () => {
     ['another beginning of a namespace', { issuer: '*', namespace: 'payment-*' }],
     ['a beginning that is longer than all of it', { issuer: '*', serviceAccount: 'api-*' }],
     ['the end of a name', { issuer: '*', pod: 'x2x7k*' }],
+    ['another kind of issuer', { issuer: '*', kind: 'arc' }],
+    ['another region', { issuer: '*', region: 'northeurope' }],
+    ['another actor', { issuer: '*', actor: { issuer: 'tenant', subject: 'api-gateway' } }],
+    ['an actor of that subject at another issuer', { issuer: '*', actor: { issuer: 'other', subject: '*' } }],
+    ['the workload itself as its actor', { issuer: '*', actor: { issuer: 'aks-prod-weu', subject: '*' } }],
   ])('does not fit by %s', (_, selector) => {
     expect(fits(selector)).toBe(false)
   })
 
   test('fits by a uid that holds a *, where the uid is just that', () => {
     const odd = { ...paymentsApi, serviceAccount: { name: 'api', uid: 'uid*' } }
-    expect(fits({ issuer: '*', serviceAccountUid: 'uid*' }, odd)).toBe(true)
+    expect(fits({ issuer: '*', serviceAccountUid: 'uid*' }, { workload: odd })).toBe(true)
     expect(fits({ issuer: '*', serviceAccountUid: 'uid*' })).toBe(false)
   })
 
   test('does not fit a workload that lacks what it names, not even by *', () => {
-    const entra: Workload = {
-      issuer: { id: 'tenant', kind: 'entra', labels: {} },
-      subject: 'app',
-      claims: {},
-      token: { keyId: 'k', issuedAt: 0, expiresAt: 0 },
+    const bare = { workload: apiManagement }
+    for (const member of ['region', 'namespace', 'serviceAccount', 'serviceAccountUid', 'pod', 'node'] as const) {
+      expect(fits({ issuer: '*', [member]: '*' }, bare), member).toBe(false)
     }
-    for (const member of ['namespace', 'serviceAccount', 'pod', 'node'] as const) {
-      expect(fits({ issuer: '*', [member]: '*' }, entra), member).toBe(false)
-    }
-    expect(fits({ issuer: '*' }, entra)).toBe(true)
+    expect(fits({ issuer: '*', actor: { issuer: '*', subject: '*' } }, bare)).toBe(false)
+    expect(fits({ issuer: '*', subject: '*' }, bare)).toBe(true)
   })
 })

@@ -45,3 +45,8 @@ describe('the claims that are kept', () => {
     expect(bytesOf(kept)).toBeLessThanOrEqual(4_096)
   })
 })
+
+test('a claim of -0 is the 0 that its record will hold', () => {
+  const { level } = keptClaims({ level: -0 }, ['level'])
+  expect(Object.is(level, 0)).toBe(true)
+})

@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import { describeProblems, documentId, type Stored } from '../document.ts'
+import { dayLength } from './conditions/zone-clock.ts'
+
+export const maxDays = 4_000
+export const maxPeriods = 1_000
+
+/** A span of time, whoever looks at it and from wherever: a change freeze, say. */
+const period = z
+  .strictObject({ from: z.iso.datetime({ offset: true }), to: z.iso.datetime({ offset: true }) })
+  .refine(({ from, to }) => Date.parse(from) < Date.parse(to), 'expected "from" before "to"')
+
+/** Named dates that time windows leave out or keep to: bank holidays, change freezes. */
+export const calendarDocument = z.strictObject({
+  schema: z.literal(1),
+  id: documentId,
+  /** Whole days, in the time zone of the window that names the calendar. */
+  days: z.array(z.iso.date()).max(maxDays).default([]),
+  periods: z.array(period).max(maxPeriods).default([]),
+  /** The last day that the calendar tells of. Beyond it, whatever depends on it cannot be evaluated. */
+  knownUntil: z.iso.date().optional(),
+  description: z.string().max(1_024).optional(),
+})
+export type CalendarDocument = z.output<typeof calendarDocument>
+
+/** A calendar as windows ask it. Days are counted from 1970-01-01, instants are epoch milliseconds. */
+export interface Calendar {
+  readonly version: string
+  readonly days: ReadonlySet<number>
+  readonly periods: readonly Period[]
+  readonly knownUntil: number
+}
+
+export interface Period {
+  readonly from: number
+  readonly to: number
+}
+
+/** Calendars by id. One that cannot be read is not among them. */
+export type Calendars = ReadonlyMap<string, Calendar>
+
+/** Checks a calendar document: the same code when it is saved and when it is read. */
+export function parseCalendar({
+  content,
+  version,
+}: Stored<unknown>): { readonly calendar: Calendar } | { readonly problems: readonly string[] } {
+  const parsed = calendarDocument.safeParse(content, { reportInput: true })
+  if (!parsed.success) return { problems: describeProblems(parsed.error) }
+  const { days, periods, knownUntil } = parsed.data
+  const instants = periods.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) }))
+  const last = knownUntil === undefined ? Number.POSITIVE_INFINITY : dayNumber(knownUntil)
+  return { calendar: { version, days: new Set(days.map(dayNumber)), periods: instants, knownUntil: last } }
+}
+
+/** Whether that day, or that moment of it, is on the calendar. Undefined where the calendar does not reach so far. */
+export function isOn({ days, periods, knownUntil }: Calendar, day: number, time: number): boolean | undefined {
+  if (day > knownUntil) return undefined
+  return days.has(day) || periods.some(({ from, to }) => from <= time && time < to)
+}
+
+/** Days since 1970-01-01 of an ISO 8601 date. */
+function dayNumber(date: string): number {
+  return Date.parse(date) / dayLength
+}

@@ -1,0 +1,42 @@
+import { patternsOf, type TextMember, type TextPattern, type WorkloadSelector } from './selector.ts'
+
+/** Whether every workload that the second selector fits is one that the first fits too, as their texts tell. */
+export function covers(wide: WorkloadSelector, narrow: WorkloadSelector): boolean {
+  const named = byMember(narrow)
+  const labels = labelsOf(narrow)
+  const labelled = [...labelsOf(wide)].every(([name, value]) => labels.get(name) === value)
+  return (
+    labelled &&
+    patternsOf(wide).every(pattern => isEveryIssuer(pattern) || isWithin(named.get(pattern.member), pattern))
+  )
+}
+
+/** Whether there may be a workload that both fit, as their texts tell. */
+export function mayOverlap(one: WorkloadSelector, other: WorkloadSelector): boolean {
+  const named = byMember(other)
+  const labels = labelsOf(other)
+  const apart = [...labelsOf(one)].some(([name, value]) => (labels.get(name) ?? value) !== value)
+  return !apart && patternsOf(one).every(pattern => meets(pattern, named.get(pattern.member)))
+}
+
+function byMember(selector: WorkloadSelector): ReadonlyMap<TextMember, TextPattern> {
+  return new Map(patternsOf(selector).map(pattern => [pattern.member, pattern]))
+}
+
+function labelsOf({ issuer }: WorkloadSelector): ReadonlyMap<string, string> {
+  return new Map(typeof issuer === 'string' ? [] : Object.entries(issuer.labels))
+}
+
+/** Every workload has an issuer; of another member, `*` asks that it is there. */
+function isEveryIssuer({ member, text, exact }: TextPattern): boolean {
+  return member === 'issuer' && text === '' && !exact
+}
+
+function isWithin(inner: TextPattern | undefined, outer: TextPattern): boolean {
+  if (!inner) return false
+  return outer.exact ? inner.exact && inner.text === outer.text : inner.text.startsWith(outer.text)
+}
+
+function meets(one: TextPattern, other: TextPattern | undefined): boolean {
+  return !other || isWithin(one, other) || isWithin(other, one)
+}

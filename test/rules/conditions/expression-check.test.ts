@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import { problemsOf } from './judged.ts'
+
+const refusal = (expression: string) => problemsOf({ expression })
+
+describe('an expression is accepted that', () => {
+  test.each([
+    ['compares a fact', "workload.pod.name.startsWith('api-')"],
+    ['asks for a claim by name', "workload.claims['tier'] == 'gold'"],
+    ['asks whether there is a claim', "'tier' in workload.claims"],
+    ['asks for a label', "workload.issuer.labels['environment'] == target.labels['environment']"],
+    ['asks whether a member is there', "has(actor.subject) && actor.subject == 'portal'"],
+    ['asks for what Entra says', "workload.entra.roles.exists(role, role == 'reader')"],
+    ['goes over a fact', "scopes.all(scope, scope in ['read', 'write'])"],
+    ['goes over a claim', "workload.claims['groups'].exists(group, group.startsWith('team-'))"],
+    ['goes over a list that is written out', '[1, 2, 3].exists_one(n, n > 2)'],
+    ['goes over two lists, one after the other', 'scopes.all(a, true) && scopes.all(b, true)'],
+    ['filters and maps', "size(scopes.filter(s, s != 'read')) == 0 && scopes.map(s, s + '!') == ['read!']"],
+    ['takes the time apart', "time.getDayOfWeek('Europe/Berlin') in [1, 2, 3, 4, 5] && time.getHours() >= 8"],
+    ['reckons with times', "time - timestamp('2026-01-01T00:00:00Z') > duration('24h')"],
+    ['compares numbers of two kinds', '1 < 2.5 && 2 == 2.0'],
+    ['matches with a pattern', "workload.pod.name.matches('^api-[0-9a-f]+-[a-z0-9]{5}$')"],
+    ['chooses', "workload.issuer.kind == 'aks' ? client.country == 'DE' : false"],
+    ['takes the size of text either way', 'size(workload.subject) == workload.subject.size()'],
+    ['has a comprehension that hides a fact', 'scopes.all(time, time.startsWith("r"))'],
+  ])('%s', (_, expression) => {
+    expect(refusal(expression)).toEqual([])
+  })
+
+  test('has all of 2,048 characters, and none that has more', () => {
+    const ofLength = (length: number) => `'${'x'.repeat(length - 8)}' != ''`
+    expect(refusal(ofLength(2_048))).toEqual([])
+    expect(refusal(ofLength(2_049))).toEqual([expect.stringContaining('<=2048 characters')])
+  })
+
+  test('has 128 parts, and none that has more, those of its macros among them', () => {
+    const ofTrues = (count: number) => Array.from({ length: count }, () => 'true').join(' && ')
+    expect(refusal(`!(${ofTrues(64)})`)).toEqual([])
+    expect(refusal(ofTrues(65))).toEqual([expect.stringContaining('it has more than 128 parts')])
+    expect(refusal(`scopes.all(s, ${ofTrues(64)})`)).toEqual([expect.stringContaining('it has more than 128 parts')])
+  })
+})
+
+describe('an expression is refused that', () => {
+  test.each([
+    ['names what is no fact', "posture.cluster == 'a'", '"posture" is not a fact here; there are workload, actor'],
+    ['names a member that is not there', "workload.pod.nam == 'a'", '"nam" is not a member here; there are name, uid'],
+    ['names what the record does not tell rules', "workload.token.keyId == 'a'", '"token" is not a member here'],
+    ['names a member of text', "workload.subject.length == 'a'", 'there is no member "length" in string'],
+    ['names the prototype', "__proto__ == 'a'", '"__proto__" is not a fact here'],
+    ['names the prototype of a fact', "workload.__proto__ == 'a'", '"__proto__" is not a member here'],
+    ['names the constructor of a fact', "workload.constructor == 'a'", '"constructor" is not a member here'],
+    ['names a claim by a dot', "workload.claims.tier == 'gold'", "write ['tier'] instead of .tier"],
+    ['asks for a claim with has', 'has(workload.claims.tier)', "'tier' in … instead of has(…)"],
+    ['names a label by a dot', "target.labels.team == 'a'", "write ['team'] instead of .team"],
+    ['asks for a computed claim', "workload.claims[workload.subject] == 'a'", 'expected a name in quotes'],
+    ['asks for a fact by index', "workload['subject'] == 'a'", '[…] is for maps by name and lists by number'],
+    ['asks a list by text', "scopes['read'] == 'a'", '[…] is for maps by name and lists by number'],
+    ['names the variable of another comprehension', 'scopes.all(s, true) && s == "a"', '"s" is not a fact here'],
+    ['nests comprehensions', 'scopes.all(a, scopes.all(b, a == b))', 'a comprehension cannot stand within another'],
+    [
+      'nests a comprehension in a range',
+      "scopes.filter(a, a != '').all(b, b == '')",
+      'goes over a fact or a list that is written out',
+    ],
+    ['computes a range', "(scopes + scopes).all(s, s == '')", 'goes over a fact or a list that is written out'],
+    ['goes over text', "workload.subject.all(s, s == '')", 'a comprehension goes over a list, not string'],
+    ['goes over the claims', "workload.claims.all(c, c == '')", 'a comprehension goes over a list, not map'],
+    ['computes a pattern', 'workload.subject.matches(workload.namespace)', 'expected a pattern in quotes'],
+    ['matches with a torn pattern', "workload.subject.matches('(')", 'error parsing regexp: missing closing )'],
+    ['matches with a look-ahead', "workload.subject.matches('a(?=b)')", 'error parsing regexp: invalid or unsupported'],
+    ['matches with a back-reference', "workload.subject.matches(r'(a)\\1')", 'error parsing regexp: invalid escape'],
+    ['matches with too big a pattern', "workload.subject.matches('a{1000}')", 'its patterns repeat too much'],
+    [
+      'matches with patterns too big together',
+      "'a'.matches('a{200}') || 'a'.matches('b{200}')",
+      'its patterns repeat too much',
+    ],
+    ['comes to text', 'workload.subject', 'expected true or false, found string'],
+    ['comes to a number', '1 + 1', 'expected true or false, found int'],
+    ['comes to a list', 'scopes.filter(s, true)', 'expected true or false, found list'],
+    ['calls what is not there', 'fetch(workload.subject)', 'there is no function "fetch" here'],
+    ['calls a method that is not there', 'workload.subject.toString() == "a"', 'there is no function "toString" here'],
+    ['calls what every object has', "constructor('a') == 'a'", 'there is no function "constructor" here'],
+    ['asks for a type', 'type(workload) == type(actor)', 'there is no function "type" here'],
+    ['calls a function as a method', "'7'.int() == 7", 'write int(…)'],
+    ['calls a method as a function', "startsWith('ab', 'a')", 'write ….startsWith(…)'],
+    ['calls with too few arguments', 'workload.subject.startsWith()', 'startsWith does not take string'],
+    ['adds text and a number', "workload.subject + 1 == 'a1'", '_+_ does not take string, int'],
+    ['orders text and a number', 'workload.subject < 1', '_<_ does not take string, int'],
+    ['compares text with a number', 'workload.subject == 1', 'string never equals int'],
+    ['compares text with null', 'workload.subject == null', 'string never equals null'],
+    ['compares a time with a number', 'time > 1767225600', '_>_ does not take timestamp, int'],
+    ['negates text', '!workload.subject', '!_ does not take string'],
+    ['joins a list with &&', 'scopes && true', '_&&_ does not take list, bool'],
+    ['chooses by text', 'workload.subject ? true : false', '? expects true or false, found string'],
+    ['writes a map', "{'a': 1}['a'] == 1", 'maps and messages cannot be written here'],
+    [
+      'writes a message',
+      'google.protobuf.Duration{seconds: 1} == duration("1s")',
+      'maps and messages cannot be written',
+    ],
+    ['writes bytes', "b'a' == b'a'", '"bytesValue" is not a literal here'],
+    ['is not complete', 'workload.subject ==', 'expected a CEL expression: <input>:1:'],
+    ['is nothing', '', 'expected a CEL expression: <input>:1:'],
+    ['is nested without end', '('.repeat(2_000), 'expected a CEL expression: '],
+  ])('%s', (_, expression, problem) => {
+    const [found, ...others] = refusal(expression)
+    expect(found).toContain(problem)
+    expect(found).toMatch(/^conditions\.expression: expected a CEL expression: /)
+    expect(others).toEqual([])
+  })
+
+  test('is no text', () => {
+    expect(problemsOf({ expression: true })).toEqual([expect.stringContaining('expression: Invalid input')])
+  })
+})
