@@ -72,6 +72,7 @@ export type Reason =
   | 'scopes_not_combinable'
   | 'target_unavailable'
   | 'target_refused'
+  | 'sessions_busy'
   | 'mint_too_late'
   | 'deadline'
   | 'internal'

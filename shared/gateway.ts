@@ -16,6 +16,7 @@ import { openLeases } from './leases/hold-lease.ts'
 import type { Lease } from './leases/lease.ts'
 import { quotaPlaces } from './leases/quota.ts'
 import { type RevocationRun, revokeDue } from './leases/revoke-due.ts'
+import { searchLive } from './leases/search-live.ts'
 import { cosmosCalendars } from './rules/cosmos-calendars.ts'
 import { cosmosPosture } from './rules/cosmos-posture.ts'
 import { cosmosRuleEditor, type RuleEditor } from './rules/cosmos-rule-editor.ts'
@@ -176,7 +177,12 @@ function openTimers(surroundings: Surroundings): TimersGateway {
     if (issuing?.kind !== 'minted') throw new Error(`no minter is called ${lease.provider}`)
     return issuing.minter
   }
-  return { revokeDue: signal => revokeDue({ store, places, decisions, minterOf, now, signal }) }
+  const standing = cosmosLockdowns(onChange =>
+    followed({ container: container('lockdowns'), from: 'beginning', onChange }, surroundings),
+  )
+  const lockdowns = () => standing.revoking(now())
+  const steps = { store, places, decisions, minterOf, lockdowns, searchLive: searchLive(store), now }
+  return { revokeDue: signal => revokeDue({ ...steps, signal }) }
 }
 
 type Document = Readonly<Record<string, unknown>>

@@ -150,6 +150,8 @@ const homes: Readonly<Record<string, (found: Import) => boolean>> = {
   // A driver is loaded when it is first needed.
   pg: ({ from, typeOnly, dynamic }) =>
     /^shared\/credentials\/postgresql(-[a-z-]+)?\.ts$/.test(from) && (typeOnly || dynamic),
+  mysql2: ({ from, typeOnly, dynamic }) =>
+    /^shared\/credentials\/mysql(-[a-z0-9-]+)?\.ts$/.test(from) && (typeOnly || dynamic),
 }
 const everywhere = ['canonicalize', 'lru-cache', 'temporal-polyfill', 'uuid', 'zod']
 

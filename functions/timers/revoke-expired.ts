@@ -4,14 +4,15 @@ import type { TimersGateway } from '../../shared/gateway.ts'
 /** One run ends before the next begins. */
 const budget = 50_000
 
-/** Each minute: ends the leases that are due. A run that fails is a line in the log, and the next run tries again. */
+/** Each minute: ends the leases that are due, or locked down. A run that fails is a line in the log, and the next run tries again. */
 export function registerRevokeExpired(timers: TimersGateway): void {
   app.timer('revoke-expired', {
     schedule: '0 * * * * *',
     handler: async (_timer, context) => {
       const run = await timers.revokeDue(AbortSignal.timeout(budget))
-      if (run.revoked + run.failed + run.unreadable.length > 0)
-        context.log(JSON.stringify({ level: 'info', timer: 'revoke-expired', ...run }))
+      if (run.revoked + run.failed + run.unreadable.length === 0 && !run.lockdownProblem) return
+      const level = run.lockdownProblem ? 'error' : 'info'
+      context.log(JSON.stringify({ level, timer: 'revoke-expired', ...run }))
     },
   })
 }

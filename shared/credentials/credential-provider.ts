@@ -18,6 +18,12 @@ export interface Account<Scope> {
   readonly mintUntil: number
 }
 
+/**
+ * How the sessions of an account end. `finish-transactions`: one that is in a transaction may finish it, and while there
+ * is such a session the account stays, locked.
+ */
+export type SessionEnding = 'now' | 'finish-transactions'
+
 /** What a revocation saw, for the record. */
 export interface RevocationEvidence {
   readonly sessionsEnded: number
@@ -45,8 +51,11 @@ export interface Minter<Scope> {
   mint(account: Account<Scope>, secret: Secret, signal: AbortSignal): Promise<Credential>
   /** The credential of a live lease again, without touching the target. */
   describe(account: Account<Scope>, secret: Secret): Credential
-  /** Ends the account and its sessions, and sees it absent. Succeeds when it is already gone. */
-  revoke(account: Account<Scope>, signal: AbortSignal): Promise<RevocationEvidence>
+  /**
+   * Ends the account and its sessions, and sees it absent. Succeeds when it is already gone. From its first step on there
+   * is no new session. Throws 503 `sessions_busy` where sessions are left to finish a transaction.
+   */
+  revoke(account: Account<Scope>, ending: SessionEnding, signal: AbortSignal): Promise<RevocationEvidence>
   /** What this deployment has made there: every account whose name begins with `prefix`. */
   accounts(prefix: string, signal: AbortSignal): AsyncIterable<MintedAccount>
   /** Ends pooled connections. */

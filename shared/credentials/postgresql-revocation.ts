@@ -1,39 +1,54 @@
 import { setTimeout } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import { unavailable } from '../errors.ts'
+import type { SessionEnding } from './credential-provider.ts'
 import { sqlStateOf } from './postgresql-failure.ts'
 import { dropAccount, lockAccount } from './postgresql-statements.ts'
 
 const attempts = 3
 const looks = 40
+/** Transactions that take longer than half a second finish between two revocations, and hold up no worker. */
+const looksAtTransactions = 10
 const pauseMilliseconds = 50
+
+/** What one revocation needs. */
+export interface AccountRevocation {
+  readonly client: PoolClient
+  readonly name: string
+  readonly ending: SessionEnding
+  readonly signal: AbortSignal
+}
+
+/** A revocation at work, with the process ids of the sessions that it ended. */
+type Running = AccountRevocation & { readonly ended: Set<number> }
 
 /**
  * Ends the account, its sessions on every database and what it owns in this one, and sees all of it gone. Returns the
- * number of sessions ended; 0 where the account was gone already. Throws the driver's errors, or `target_unavailable`
- * where sessions do not end.
+ * number of sessions ended; 0 where the account was gone already. Throws the driver's errors, `sessions_busy` where
+ * sessions are left to finish a transaction, or `target_unavailable` where sessions do not end.
  */
-export async function revokeAccount(client: PoolClient, name: string, signal: AbortSignal): Promise<number> {
-  const ended = new Set<number>()
+export async function revokeAccount(revocation: AccountRevocation): Promise<number> {
+  const running = { ...revocation, ended: new Set<number>() }
   for (let attempt = 1; ; attempt++) {
     try {
-      await endAccount(client, name, ended, signal)
-      return ended.size
+      await endAccount(running)
+      return running.ended.size
     } catch (error) {
       if (attempt === attempts || !anotherWasFaster(error)) throw error
     }
   }
 }
 
-async function endAccount(client: PoolClient, name: string, ended: Set<number>, signal: AbortSignal): Promise<void> {
+async function endAccount(running: Running): Promise<void> {
+  const { client, name, ending } = running
   const oid = await findAccount(client, name)
   if (oid === undefined) return
   await client.query(lockAccount(client, name))
   // Before the drop: where a session will not end, the account stays, and with it the way to find the session.
-  await endSessions(client, oid, ended, signal)
+  await endSessions(running, oid, ending)
   await client.query(dropAccount(client, name))
   // And after it, by oid: a session that was just logging in survives DROP ROLE and then has no name.
-  await endSessions(client, oid, ended, signal)
+  await endSessions(running, oid, 'now')
   if ((await findAccount(client, name)) !== undefined) throw unavailable('target_refused')
 }
 
@@ -42,20 +57,38 @@ async function findAccount(client: PoolClient, name: string): Promise<number | u
   return rows[0]?.oid
 }
 
-/** Adds the process ids to `ended` and returns once none is left. A query's parallel workers are not sessions. */
-async function endSessions(client: PoolClient, oid: number, ended: Set<number>, signal: AbortSignal): Promise<void> {
-  for (let look = 0; look < looks; look++) {
-    const { rows } = await client.query<{ pid: number; worker: boolean }>(
-      `SELECT pid, leader_pid IS NOT NULL AS worker, pg_terminate_backend(pid)
-         FROM pg_stat_activity WHERE usesysid = $1`,
-      [oid],
-    )
-    if (rows.length === 0) return
-    for (const { pid, worker } of rows) if (!worker) ended.add(pid)
+/** Adds the process ids to `ended` and returns once none is left. */
+async function endSessions({ client, ended, signal }: Running, oid: number, ending: SessionEnding): Promise<void> {
+  for (let look = 1; look <= looks; look++) {
+    const sessions = await signalSessions(client, oid, ending)
+    if (sessions.length === 0) return
+    for (const { pid, worker, busy } of sessions) if (!worker && !busy) ended.add(pid)
+    if (look >= looksAtTransactions && sessions.every(({ busy }) => busy)) throw unavailable('sessions_busy')
     if (signal.aborted) throw unavailable('deadline')
     await setTimeout(pauseMilliseconds)
   }
   throw unavailable('target_unavailable', { detail: { problem: 'sessions_remain' } })
+}
+
+/** A session as it was found. `busy`: it was left alone. A query's parallel workers are not sessions. */
+interface FoundSession {
+  readonly pid: number
+  readonly worker: boolean
+  readonly busy: boolean
+}
+
+/**
+ * Tells the sessions of an account to end. A session that is `idle` is in no transaction; a single statement is one, and
+ * so is one that failed, since it may go on from a savepoint. What does not tell its state may be in one.
+ */
+async function signalSessions(client: PoolClient, oid: number, ending: SessionEnding): Promise<FoundSession[]> {
+  const { rows } = await client.query<FoundSession>(
+    `SELECT pid, worker, busy, CASE WHEN NOT busy THEN pg_terminate_backend(pid) END
+       FROM (SELECT pid, leader_pid IS NOT NULL AS worker, $2 AND state IS DISTINCT FROM 'idle' AS busy
+               FROM pg_stat_activity WHERE usesysid = $1) AS session`,
+    [oid, ending === 'finish-transactions'],
+  )
+  return rows
 }
 
 /** Another revocation of this account ran: "tuple concurrently updated", undefined_object, deadlock_detected. */

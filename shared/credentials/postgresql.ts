@@ -1,5 +1,13 @@
+import type { PoolClient } from 'pg'
 import type { Credential } from './credential.ts'
-import type { Account, MintedAccount, Minter, MinterProvider, RevocationEvidence } from './credential-provider.ts'
+import type {
+  Account,
+  MintedAccount,
+  Minter,
+  MinterProvider,
+  RevocationEvidence,
+  SessionEnding,
+} from './credential-provider.ts'
 import { failureOfQuery } from './postgresql-failure.ts'
 import { mintAccount } from './postgresql-mint.ts'
 import { PostgresqlPool } from './postgresql-pool.ts'
@@ -62,9 +70,14 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
   }
 
   /** Before `mintUntil` a minter that is still at work may yet make the account: the caller looks again after it. */
-  async revoke(account: Account<PostgresqlScope>, signal: AbortSignal): Promise<RevocationEvidence> {
+  async revoke(
+    { name }: Account<PostgresqlScope>,
+    ending: SessionEnding,
+    signal: AbortSignal,
+  ): Promise<RevocationEvidence> {
     try {
-      const sessionsEnded = await this.#revoking.use(client => revokeAccount(client, account.name, signal), signal)
+      const revoke = (client: PoolClient) => revokeAccount({ client, name, ending, signal })
+      const sessionsEnded = await this.#revoking.use(revoke, signal)
       return { sessionsEnded, absent: true, at: new Date(this.#now()).toISOString() }
     } catch (error) {
       throw failureOfQuery(error)

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { FindProvider, Issuing, OpenProvider } from '../targets/target.ts'
 import type { CredentialProvider } from './credential-provider.ts'
 import { keyVaultSecret } from './key-vault-secret.ts'
+import { mysql } from './mysql.ts'
 import { postgresql } from './postgresql.ts'
 import type { ReadSecret } from './secret-reference.ts'
 
@@ -10,6 +11,7 @@ export function credentialProviders(dependencies: { readSecret: ReadSecret; now:
   const providers: readonly CredentialProvider<unknown, unknown>[] = [
     keyVaultSecret(dependencies.readSecret),
     postgresql(dependencies),
+    mysql(dependencies),
   ]
   const byKind = new Map(providers.map(provider => [provider.kind, provider]))
   return kind => byKind.get(kind)

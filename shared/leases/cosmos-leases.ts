@@ -2,7 +2,7 @@ import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
 import { withoutSystemProperties } from '../document.ts'
 import { unless } from './conditional-write.ts'
-import { type Lease, leaseDocument, leaseId, type StoredLease } from './lease.ts'
+import { type Holder, type Lease, leaseDocument, leaseId, type StoredLease } from './lease.ts'
 
 /** Where leases are kept. Every change of state is conditional on the version that was read. */
 export interface LeaseStore {
@@ -11,8 +11,13 @@ export interface LeaseStore {
   create(lease: Lease): Promise<StoredLease | undefined>
   /** Undefined where it changed since it was read. */
   replace(lease: Lease, etag: string): Promise<StoredLease | undefined>
+  /**
+   * The leases that give access at any time from now on, whatever their workload: reserved, active, or ending
+   * while sessions may finish a transaction. `from` is where an earlier search came to, by its last page.
+   */
+  live(from: string | undefined): AsyncIterable<LeasePage>
   /** The live leases that may be a workload's own: its pod's, and those that its pods share. */
-  heldBy(workload: Lease['workload']): Promise<readonly StoredLease[]>
+  heldBy(workload: Holder): Promise<readonly StoredLease[]>
   /** What the timer must look at by now, the longest overdue first. */
   due(now: number): AsyncIterable<StoredLease | UnreadableLease>
 }
@@ -22,7 +27,16 @@ export interface UnreadableLease {
   readonly unreadable: string
 }
 
+/** Some of the leases that a search finds. */
+export interface LeasePage {
+  readonly leases: readonly (StoredLease | UnreadableLease)[]
+  /** Where the search goes on. Undefined behind the last page. */
+  readonly next: string | undefined
+}
+
 type Document = Readonly<Record<string, unknown>>
+
+const pageSize = 100
 
 /** Leases in Cosmos DB, partitioned by slot. Everything that fails is 503 `lease_unavailable`. */
 export function cosmosLeases(container: Container): LeaseStore {
@@ -40,6 +54,17 @@ export function cosmosLeases(container: Container): LeaseStore {
         const { resource } = await container.item(lease.id, lease.slot).replace<Document>(lease, { accessCondition })
         return stored(resource ?? missing())
       }),
+    async *live(from) {
+      const query =
+        'SELECT * FROM c WHERE c.state IN ("reserved", "active") ' +
+        'OR (c.state = "revoking" AND c.cause = "expired" AND c.onExpiry = "finish-transactions")'
+      const start = from === undefined ? {} : { continuationToken: from }
+      const pages = container.items.query<Document>(query, { maxItemCount: pageSize, ...start })
+      while (pages.hasMoreResults()) {
+        const { resources, continuationToken } = await askCosmos('lease_unavailable', () => pages.fetchNext())
+        yield { leases: (resources ?? []).map(storedOrUnreadable), next: continuationToken }
+      }
+    },
     async heldBy({ issuer, subject, podUid }) {
       const query = container.items.query<Document>({
         query:
@@ -60,7 +85,7 @@ export function cosmosLeases(container: Container): LeaseStore {
           'SELECT * FROM c WHERE c.state IN ("reserved", "active", "revoking") AND c.dueAt <= @now ORDER BY c.dueAt',
         parameters: [{ name: '@now', value: new Date(now).toISOString() }],
       }
-      const pages = container.items.query<Document>(query, { maxItemCount: 100 })
+      const pages = container.items.query<Document>(query, { maxItemCount: pageSize })
       while (pages.hasMoreResults()) {
         const { resources } = await askCosmos('lease_unavailable', () => pages.fetchNext())
         yield* (resources ?? []).map(storedOrUnreadable)

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Account } from '../credentials/credential-provider.ts'
+import type { Account, SessionEnding } from '../credentials/credential-provider.ts'
 import type { Workload } from '../workload/workload.ts'
-import { type Lease, leaseId } from './lease.ts'
+import { type Holder, type Lease, leaseId } from './lease.ts'
 import type { Slot, SlotIdentity } from './slot.ts'
 
 /** What an exchange asks a lease for. */
@@ -17,9 +17,25 @@ export function accountOf(lease: Lease): Account<unknown> {
   }
 }
 
-/** The lease on its way out, due at a time in epoch milliseconds. */
+/**
+ * The lease on its way out, due at a time in epoch milliseconds. It keeps its first cause, but for a lockdown that finds
+ * sessions which an expired lease still grants time.
+ */
 export function ending(lease: Lease, cause: NonNullable<Lease['cause']>, dueAt: number): Lease {
-  return { ...lease, state: 'revoking', cause: lease.cause ?? cause, dueAt: new Date(dueAt).toISOString() }
+  const first = cause === 'lockdown' && lease.cause === 'expired' ? undefined : lease.cause
+  return { ...lease, state: 'revoking', cause: first ?? cause, dueAt: new Date(dueAt).toISOString() }
+}
+
+/**
+ * How long transactions may outlive their lease, in milliseconds. A token lives an hour as well; what is still open then
+ * is taken for abandoned, and holds locks that nobody will let go of.
+ */
+const transactionTime = 60 * 60_000
+
+/** How the sessions of a lease that is ending end, at a time in epoch milliseconds. */
+export function sessionEndingOf({ cause, onExpiry, expiresAt }: Lease, now: number): SessionEnding {
+  const mayFinish = cause === 'expired' && onExpiry === 'finish-transactions'
+  return mayFinish && now <= Date.parse(expiresAt) + transactionTime ? 'finish-transactions' : 'now'
 }
 
 /** What a request finds at a generation of its slot. */
@@ -72,6 +88,7 @@ export function newLease({ request, slot, generation, keyVersion, deployment, no
     salt: randomBytes(16).toString('base64url'),
     keyVersion,
     workload: holderOf(request.workload),
+    ...(request.actor && { actor: holderOf(request.actor) }),
     share: request.share,
     rules: [...request.rules],
     decision: request.decision,
@@ -80,21 +97,34 @@ export function newLease({ request, slot, generation, keyVersion, deployment, no
     dueAt: '',
     expiresAt: new Date(slot.expiresAt).toISOString(),
     vacant: false,
+    onExpiry: request.onExpiry ?? 'end-sessions',
     attempts: 0,
   }
   return minting(lease, now)
 }
 
-/** Whose a lease is. */
-export function holderOf({ issuer, subject, serviceAccount, pod }: Workload): Lease['workload'] {
-  return { issuer: issuer.id, subject, serviceAccountUid: serviceAccount?.uid, podUid: pod?.uid }
+/** Who a lease is reserved for. */
+export function holderOf({ issuer, subject, namespace, serviceAccount, pod, node, token }: Workload): Holder {
+  return {
+    issuer: issuer.id,
+    subject,
+    serviceAccountUid: serviceAccount?.uid,
+    podUid: pod?.uid,
+    namespace,
+    serviceAccount: serviceAccount?.name,
+    node: node?.name,
+    keyId: token.keyId,
+  }
 }
+
+/** What makes a lease the same workload's, whatever its pod: not the key, which changes while the workload does not. */
+const ownership = ['issuer', 'subject', 'serviceAccountUid'] as const
 
 /** Whether a live lease is this workload's: the same pod's, or of the same service account where pods share it. */
 export function isHeldBy({ share, workload, state }: Lease, asking: Workload): boolean {
-  const { podUid, ...account } = holderOf(asking)
-  const same = Object.entries(account).every(([name, value]) => workload[name as keyof typeof account] === value)
-  return state === 'active' && same && (share === 'workload' || workload.podUid === podUid)
+  const holder = holderOf(asking)
+  const same = ownership.every(name => workload[name] === holder[name])
+  return state === 'active' && same && (share === 'workload' || workload.podUid === holder.podUid)
 }
 
 /** `cw_<deployment>_` and 100 bits of the lease's id in base 32: within every engine's limits. */

@@ -2,6 +2,20 @@ import { z } from 'zod'
 
 const instant = z.iso.datetime()
 
+/** Who a lease was reserved for. Issuer and subject are whose it is; the rest is what a lockdown may name. */
+const holder = z.object({
+  issuer: z.string(),
+  subject: z.string(),
+  serviceAccountUid: z.string().optional(),
+  podUid: z.string().optional(),
+  namespace: z.string().optional(),
+  serviceAccount: z.string().optional(),
+  node: z.string().optional(),
+  /** The key of the token with which it was reserved. Only documents older than this member lack it. */
+  keyId: z.string().optional(),
+})
+export type Holder = z.output<typeof holder>
+
 /**
  * A minted credential that must be taken back. The document is the truth: it holds all that ending it needs, whatever
  * has become of its target and its rules since. It holds no secret.
@@ -23,12 +37,9 @@ export const leaseDocument = z.object({
   account: z.string(),
   salt: z.string(),
   keyVersion: z.string(),
-  workload: z.object({
-    issuer: z.string(),
-    subject: z.string(),
-    serviceAccountUid: z.string().optional(),
-    podUid: z.string().optional(),
-  }),
+  workload: holder,
+  /** Who asked on the workload's behalf. */
+  actor: holder.optional(),
   share: z.enum(['pod', 'workload']),
   /** The place that it has under a quota, to be freed once the lease is revoked. */
   quotaPlace: z.object({ slot: z.string(), id: z.string() }).optional(),
@@ -43,8 +54,12 @@ export const leaseDocument = z.object({
   dueAt: instant,
   /** The minter is certain that nothing was made: the next exchange may try under the same generation. */
   vacant: z.boolean().default(false),
+  /** What becomes of its sessions when it expires, as its target said. */
+  onExpiry: z.enum(['end-sessions', 'finish-transactions']).default('end-sessions'),
   /** Why it is ending. */
-  cause: z.enum(['expired', 'lapsed', 'failed', 'released']).optional(),
+  cause: z.enum(['expired', 'lapsed', 'failed', 'released', 'lockdown']).optional(),
+  /** The lockdown that ends it. */
+  lockdown: z.string().optional(),
   attempts: z.int().default(0),
   lastError: z.string().optional(),
   evidence: z.object({ sessionsEnded: z.number(), absent: z.literal(true), at: instant }).optional(),

@@ -1,8 +1,12 @@
 import type { RuleReference } from '../rules/decision.ts'
+import type { Target } from '../targets/target.ts'
 import type { Workload } from '../workload/workload.ts'
 import { digest } from './digest.ts'
 
-/** All that makes two requests ask for the same account, and the quota under which they do. */
+/**
+ * All that makes two requests ask for the same account, and what is no part of that: the quota under which they do, and
+ * what becomes of its sessions.
+ */
 export interface SlotIdentity {
   readonly deployment: string
   readonly target: string
@@ -17,6 +21,8 @@ export interface SlotIdentity {
   readonly endsAt?: number
   /** How many leases of this target the workload may have alive at once. */
   readonly quota?: number
+  /** What becomes of its sessions when it expires: `end-sessions` unless said. */
+  readonly onExpiry?: Target['onExpiry']
   readonly rules: readonly RuleReference[]
   readonly workload: Workload
   readonly actor?: Workload

@@ -20,6 +20,8 @@ export const targetDocument = z.strictObject({
   defaultScopes: z.array(scopeName).default([]),
   defaultTtl: ttl.prefault('PT15M'),
   maxTtl: ttl.prefault('PT1H'),
+  /** What becomes of live sessions when a lease ends because it expired. Whatever else ends it ends them at once. */
+  onExpiry: z.enum(['end-sessions', 'finish-transactions']).default('end-sessions'),
   /** `Bearer` is for clients that cannot read `N_A`. */
   tokenType: z.enum(['N_A', 'Bearer']).default('N_A'),
   enabled: z.boolean().default(true),

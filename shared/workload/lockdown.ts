@@ -45,9 +45,15 @@ export interface LockdownSubject {
   readonly rules: readonly RuleReference[]
 }
 
+/** Whether a lockdown stands at that time, in epoch milliseconds. */
+export function stands({ expiresAt }: Lockdown, time: number): boolean {
+  return expiresAt === undefined || Date.parse(expiresAt) > time
+}
+
 /** Whether a lockdown stands at that time (epoch milliseconds) and blocks this. */
-export function blocks({ blocks: named, expiresAt }: Lockdown, subject: LockdownSubject, time: number): boolean {
-  if (expiresAt !== undefined && Date.parse(expiresAt) <= time) return false
+export function blocks(lockdown: Lockdown, subject: LockdownSubject, time: number): boolean {
+  if (!stands(lockdown, time)) return false
+  const { blocks: named } = lockdown
   if (named === 'everything') return true
   const { target, rule, ...identity } = named
   if (target !== undefined && target !== subject.target) return false

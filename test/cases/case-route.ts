@@ -96,6 +96,7 @@ function targetOf({ target: { id, labels, scopes, defaultTtl, maxTtl } }: Facts)
     defaultScopes: [],
     defaultTtl,
     maxTtl,
+    onExpiry: 'end-sessions',
     tokenType: 'N_A',
     enabled: true,
     issuing: { kind: 'existing', source: { read: async () => credential } },

@@ -103,7 +103,7 @@ describe('a minted account', () => {
     await fixture.superuser(client => client.query('GRANT CREATE ON SCHEMA public TO orders_write'))
     const account = anAccount({ scopes: [write] })
     await login(await mint(account), client => client.query('CREATE TABLE made (id int)'))
-    await minter.revoke(account, signal)
+    await minter.revoke(account, 'now', signal)
     const query = "SELECT tableowner AS owner FROM pg_tables WHERE tablename = 'made'"
     const { rows } = await fixture.superuser(client => client.query(query))
     await fixture.superuser(client => client.query('DROP TABLE made; REVOKE CREATE ON SCHEMA public FROM orders_write'))
@@ -203,7 +203,7 @@ describe('names', () => {
     expect(rows).toEqual([{ acting: hostile, login: account.name, database: hostile }])
     const client = new Client({ connectionString: text(credential.fields['uri']) })
     expect([client.user, client.database, client.password]).toEqual([account.name, hostile, credential.secret.reveal()])
-    expect(await there.revoke(account, signal)).toMatchObject({ absent: true })
+    expect(await there.revoke(account, 'now', signal)).toMatchObject({ absent: true })
     await there.close()
   })
 
@@ -428,7 +428,7 @@ describe('a revocation', () => {
     const credential = await mint(account)
     const [busy, idle] = [await openSession(credential), await openSession(credential)]
     const sleeping = expect(busy.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57P01' })
-    const evidence = await minter.revoke(account, signal)
+    const evidence = await minter.revoke(account, 'now', signal)
     await sleeping
     expect(evidence).toMatchObject({ sessionsEnded: 2, absent: true })
     await expect(idle.query('SELECT')).rejects.toThrow()
@@ -439,15 +439,15 @@ describe('a revocation', () => {
   it('succeeds again for an account that is gone, and for one that never was', async () => {
     const account = anAccount()
     await mint(account)
-    await minter.revoke(account, signal)
-    expect(await minter.revoke(account, signal)).toMatchObject({ sessionsEnded: 0, absent: true })
-    expect(await minter.revoke(anAccount(), signal)).toMatchObject({ sessionsEnded: 0, absent: true })
+    await minter.revoke(account, 'now', signal)
+    expect(await minter.revoke(account, 'now', signal)).toMatchObject({ sessionsEnded: 0, absent: true })
+    expect(await minter.revoke(anAccount(), 'now', signal)).toMatchObject({ sessionsEnded: 0, absent: true })
   })
 
   it('succeeds for everyone who revokes the same account at once', async () => {
     const account = anAccount()
     await mint(account)
-    const all = await Promise.all([1, 2, 3].map(() => minter.revoke(account, signal)))
+    const all = await Promise.all([1, 2, 3].map(() => minter.revoke(account, 'now', signal)))
     expect(all.map(evidence => evidence.absent)).toEqual([true, true, true])
     expect(await fixture.roles(account.name)).toBe(0)
   })
@@ -456,7 +456,7 @@ describe('a revocation', () => {
     await fixture.superuser(client => client.query('CREATE SCHEMA dump; GRANT ALL ON SCHEMA dump TO PUBLIC'))
     const account = anAccount()
     await login(await mint(account), client => client.query('SET ROLE NONE; CREATE TABLE dump.own (id int)'))
-    await minter.revoke(account, signal)
+    await minter.revoke(account, 'now', signal)
     const { rows } = await fixture.superuser(client => client.query("SELECT to_regclass('dump.own') AS left_behind"))
     expect(rows).toEqual([{ left_behind: null }])
     expect(await fixture.roles(account.name)).toBe(0)
@@ -468,27 +468,27 @@ describe('a revocation', () => {
     const credential = await mint(account)
     await login(credential, client => client.query('SET ROLE NONE; CREATE TABLE shared.own (id int)'))
     await fixture.superuser(client => client.query('CREATE VIEW shared.depends AS SELECT * FROM shared.own'))
-    expect(await failureOf(minter.revoke(account, signal))).toMatchObject({
+    expect(await failureOf(minter.revoke(account, 'now', signal))).toMatchObject({
       reason: 'target_refused',
       detail: { code: '2BP01' },
     })
     await expect(openSession(credential)).rejects.toMatchObject({ code: '28000' })
     await fixture.superuser(client => client.query('DROP VIEW shared.depends'))
-    expect(await minter.revoke(account, signal)).toMatchObject({ absent: true })
+    expect(await minter.revoke(account, 'now', signal)).toMatchObject({ absent: true })
   })
 
   it('works without a revoker of its own, by the admin', async () => {
     const alone = openMinter(fixture, { revoker: undefined })
     const account = anAccount()
     const session = await openSession(await mint(account, alone))
-    expect(await alone.revoke(account, signal)).toMatchObject({ sessionsEnded: 1, absent: true })
+    expect(await alone.revoke(account, 'now', signal)).toMatchObject({ sessionsEnded: 1, absent: true })
     await expect(session.query('SELECT')).rejects.toThrow()
     await alone.close()
   })
 
   it('fails where the database is down', async () => {
     const nowhere = openMinter(fixture, { port: 1 })
-    expect(await failureOf(nowhere.revoke(anAccount(), signal))).toMatchObject({ reason: 'target_unavailable' })
+    expect(await failureOf(nowhere.revoke(anAccount(), 'now', signal))).toMatchObject({ reason: 'target_unavailable' })
   })
 })
 

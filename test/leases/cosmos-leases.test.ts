@@ -4,6 +4,7 @@ import { cosmosLeases, type LeaseStore, type UnreadableLease } from '../../share
 import { type Lease, leaseId, parseLeaseId, type StoredLease } from '../../shared/leases/lease.ts'
 import { holderOf, newLease } from '../../shared/leases/lease-states.ts'
 import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
+import { searchLive } from '../../shared/leases/search-live.ts'
 import { slotAt } from '../../shared/leases/slot.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
@@ -119,6 +120,48 @@ describe('the leases that may be a workload’s own', () => {
   })
 })
 
+describe('the leases that give access', () => {
+  async function searched(search = searchLive(store), signal = new AbortController().signal) {
+    const found: (StoredLease | UnreadableLease)[] = []
+    for await (const one of search(signal)) found.push(one)
+    return found
+  }
+  const namesOf = (found: readonly (StoredLease | UnreadableLease)[]) =>
+    found.map(one => ('lease' in one ? one.lease.target : one.unreadable)).toSorted()
+
+  test('are the reserved, the active, and those whose sessions may finish a transaction', async () => {
+    const mayFinish = { state: 'revoking', onExpiry: 'finish-transactions' } as const
+    await created(leaseOf('reserved'))
+    await created(leaseOf('active', { state: 'active' }))
+    await created(leaseOf('finishing', { ...mayFinish, cause: 'expired' }))
+    await created(leaseOf('released', { ...mayFinish, cause: 'released' }))
+    await created(leaseOf('ending', { state: 'revoking', cause: 'expired' }))
+    await created(leaseOf('revoked', { ...mayFinish, state: 'revoked', cause: 'expired' }))
+    await container.items.create({ id: 'place-0', slot: 'places', lease: 'any' })
+    await container.items.create({ id: 'torn', slot: 'torn', state: 'active' })
+    expect(namesOf(await searched())).toEqual(['active', 'finishing', 'reserved', 'torn'])
+  })
+
+  test('are searched page by page, and a search without time goes on where it was, changed as they are meanwhile', async () => {
+    for (let index = 0; index < 350; index++) await created(leaseOf(`target-${index}`, { state: 'active' }))
+    const search = searchLive(store)
+    const time = new AbortController()
+    const first: (StoredLease | UnreadableLease)[] = []
+    for await (const one of search(time.signal)) {
+      first.push(one)
+      if ('lease' in one) await store.replace({ ...one.lease, state: 'revoking' }, one.etag)
+      if (first.length === 150) time.abort()
+    }
+    expect(first.length).toBe(200)
+    const second = await searched(search)
+    expect(namesOf([...first, ...second.slice(0, 150)])).toEqual(
+      Array.from({ length: 350 }, (_, index) => `target-${index}`).toSorted(),
+    )
+    // And those from the start on once more, which are no longer live.
+    expect(namesOf(second.slice(150))).toEqual(namesOf(second.slice(0, 150)))
+  })
+})
+
 describe('what is due', () => {
   test('is everything not yet revoked whose time has come, the longest overdue first', async () => {
     const at = (minutes: number) => new Date(noon + minutes * minute).toISOString()
@@ -168,6 +211,8 @@ describe('what is due', () => {
           close: async () => {},
           revoke: async () => ({ sessionsEnded: 0, absent: true, at: new Date(noon).toISOString() }),
         }),
+        lockdowns: async () => [],
+        searchLive: searchLive(store),
         now: () => noon,
         signal: new AbortController().signal,
       })
@@ -193,6 +238,7 @@ describe('while Cosmos DB is down, everything is 503, without the text of the cl
     ['replacing', ({ lease, etag }) => store.replace(lease, etag)],
     ['looking for a workload’s own', ({ lease }) => store.heldBy(lease.workload)],
     ['looking for what is due', () => dueBy(noon)],
+    ['looking for what is live', () => store.live(undefined)[Symbol.asyncIterator]().next()],
   ])('%s', async (_, ask) => {
     const stored = await created(leaseOf('orders-db'))
     standIn.cosmos.faults.add({ container: 'leases', status: 503 })

@@ -23,6 +23,11 @@ test('a workload finds its own lease by its id and by its secret', async () => {
   expect((await find(held.secret.reveal()))?.lease.id).toBe(held.stored.lease.id)
 })
 
+test('a workload finds it with a token that another key signed', async () => {
+  const workload = { ...paymentsApi, token: { ...paymentsApi.token, keyId: 'key-2' } }
+  expect((await find(held.stored.lease.id, workload))?.lease.id).toBe(held.stored.lease.id)
+})
+
 test.each<[string, Workload]>([
   ['another pod', { ...paymentsApi, pod: { name: 'api-2', uid: 'uid-of-pod-2' } }],
   ['another service account', { ...paymentsApi, subject: 'system:serviceaccount:billing:batch' }],

@@ -1,6 +1,6 @@
 import { Secret } from '../../shared/credentials/secret.ts'
 import { unavailable } from '../../shared/errors.ts'
-import type { LeaseStore, UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
+import type { LeasePage, LeaseStore, UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
 import { type Leases, openLeases } from '../../shared/leases/hold-lease.ts'
 import { type Lease, leaseId, type StoredLease } from '../../shared/leases/lease.ts'
 import { type PlaceStore, quotaPlaces } from '../../shared/leases/quota.ts'
@@ -23,6 +23,13 @@ export interface LeaseMemory extends LeaseStore {
   put(lease: Lease): StoredLease
   /** The only lease that there is. */
   only(): Lease
+}
+
+const pageSize = 10
+
+function isLive({ state, cause, onExpiry }: Lease): boolean {
+  const mayFinish = state === 'revoking' && cause === 'expired' && onExpiry === 'finish-transactions'
+  return state === 'reserved' || state === 'active' || mayFinish
 }
 
 /** The failure of a store that is down. */
@@ -72,6 +79,14 @@ export function leaseMemory(): LeaseMemory {
     async replace(lease, etag) {
       note('replace')
       return leases.get(lease.id)?.etag === etag ? put(lease) : undefined
+    },
+    async *live(from): AsyncGenerator<LeasePage> {
+      const ids = [...leases.keys()].toSorted().filter(id => from === undefined || id > from)
+      for (let start = 0; start < ids.length; start += pageSize) {
+        const found = ids.slice(start, start + pageSize).flatMap(id => leases.get(id) ?? [])
+        const next = start + pageSize < ids.length ? ids[start + pageSize - 1] : undefined
+        yield { leases: found.filter(({ lease }) => isLive(lease)), next }
+      }
     },
     async heldBy({ issuer, subject, podUid }) {
       return [...leases.values()].filter(({ lease: { state, share, workload } }) => {

@@ -11,6 +11,7 @@ import { holderOf } from '../../shared/leases/lease-states.ts'
 import { type Place, quotaSlot } from '../../shared/leases/place.ts'
 import { quotaPlaces } from '../../shared/leases/quota.ts'
 import { revokeDue } from '../../shared/leases/revoke-due.ts'
+import { searchLive } from '../../shared/leases/search-live.ts'
 import type { SlotIdentity } from '../../shared/leases/slot.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
@@ -82,6 +83,8 @@ async function endDue(): Promise<number> {
     places: quotaPlaces({ store: store.places, now }),
     decisions: { write: async () => ({ stream: 'hour/boot/0', id: '1' }) },
     minterOf: () => minter,
+    lockdowns: async () => [],
+    searchLive: searchLive(store),
     now,
     signal: new AbortController().signal,
   })

@@ -6,6 +6,7 @@ import { unavailable } from '../../shared/errors.ts'
 import type { Lease } from '../../shared/leases/lease.ts'
 import { quotaPlaces } from '../../shared/leases/quota.ts'
 import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
+import { searchLive } from '../../shared/leases/search-live.ts'
 import { minute, noon, paymentsApi } from '../rules/facts.ts'
 import { type Clock, instanceOn, type LeaseMemory, leaseMemory, requestOf, storeDown } from './lease-store.ts'
 
@@ -46,7 +47,8 @@ function run(overrides: Partial<Parameters<typeof revokeDue>[0]> = {}): Promise<
   const write = async (entry: DecisionEntry) => ({ stream: 'hour/boot/0', id: String(entries.push(entry)) })
   const now = () => clock.time
   const places = quotaPlaces({ store: store.places, now })
-  return revokeDue({ store, places, decisions: { write }, minterOf: () => minter, now, signal, ...overrides })
+  const steps = { store, places, decisions: { write }, minterOf: () => minter, now, signal }
+  return revokeDue({ ...steps, lockdowns: async () => [], searchLive: searchLive(store), ...overrides })
 }
 
 async function activeLease(request = requestOf()): Promise<Lease> {

@@ -38,6 +38,7 @@ describe('a target document', () => {
         defaultScopes: [],
         defaultTtl: 900_000,
         maxTtl: 3_600_000,
+        onExpiry: 'end-sessions',
         tokenType: 'N_A',
         enabled: true,
         issuedTokenType: 'urn:causeway:token-type:secret',
@@ -59,6 +60,7 @@ describe('a target document', () => {
     ['a ttl of two days', { maxTtl: 'P2D' }, 'maxTtl: expected an ISO 8601 duration from PT1M to PT24H'],
     ['a ttl that is no text', { defaultTtl: 900 }, 'defaultTtl: Invalid input: expected string'],
     ['a token type of its own', { tokenType: 'bearer' }, 'tokenType: Invalid option: expected one of "N_A"|"Bearer"'],
+    ['an end of sessions that nobody knows', { onExpiry: 'drain' }, 'onExpiry: Invalid option'],
     ['a misspelt member', { maxTTL: 'PT1H' }, 'document: Unrecognized key: "maxTTL"'],
     [
       '17 labels',

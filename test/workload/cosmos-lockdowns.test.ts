@@ -1,12 +1,12 @@
 import { beforeEach, expect, test } from 'vitest'
 import { unavailable } from '../../shared/errors.ts'
-import { cosmosLockdowns, type Lockdowns } from '../../shared/workload/cosmos-lockdowns.ts'
+import { cosmosLockdowns, type RevokingLockdowns } from '../../shared/workload/cosmos-lockdowns.ts'
 import { noon, paymentsApi } from '../rules/facts.ts'
 import { failureOf } from './tokens.ts'
 
 let change: (document: Readonly<Record<string, unknown>>) => void
 let fresh: boolean
-let lockdowns: Lockdowns
+let lockdowns: RevokingLockdowns
 
 beforeEach(() => {
   fresh = true
@@ -59,7 +59,28 @@ test.each<[string, object]>([
   expect(await found()).toBe(undefined)
 })
 
+const revoking = async (time = noon) => (await lockdowns.revoking(time)).map(({ id }) => id)
+const revokes = { ...document, revokeLeases: true }
+
+test('leases are revoked by a lockdown that says so, while it stands', async () => {
+  change(document)
+  change({ ...revokes, id: 'revokes' })
+  change({ ...revokes, id: 'until-noon', expiresAt: new Date(noon).toISOString() })
+  expect(await revoking(noon - 1)).toEqual(['revokes', 'until-noon'])
+  expect(await revoking()).toEqual(['revokes'])
+  change({ id: 'revokes', deleted: true })
+  expect(await revoking()).toEqual([])
+})
+
+test('a lockdown that cannot be read blocks everything and revokes nothing, even if it did before', async () => {
+  change(revokes)
+  change({ ...revokes, blocks: { namespac: 'payments' } })
+  expect(await found()).toBe('incident-7')
+  expect(await revoking()).toEqual([])
+})
+
 test('a snapshot that could be too old is 503, whether anything is blocked or not', async () => {
   fresh = false
+  expect(await failureOf(revoking())).toMatchObject({ code: 'temporarily_unavailable', reason: 'snapshot_stale' })
   expect(await failureOf(found())).toMatchObject({ code: 'temporarily_unavailable', reason: 'snapshot_stale' })
 })

@@ -1,0 +1,103 @@
+import { setTimeout } from 'node:timers/promises'
+import { unavailable } from '../errors.ts'
+import type { SessionEnding } from './credential-provider.ts'
+import { answerOf, cannotUser } from './mysql-failure.ts'
+import type { MysqlSession } from './mysql-pool.ts'
+import { type AccountName, dropAccount, lockAccount } from './mysql-statements.ts'
+
+const looks = 40
+const pauseMilliseconds = 50
+/** Transactions that take longer than half a second finish between two revocations, and hold up no worker. */
+const looksAtTransactions = 4
+/** INNODB_TRX shows what it showed before to whoever asks again within a tenth of a second. */
+const pauseBetweenTransactions = 150
+
+/** ER_NO_SUCH_THREAD: the session ended by itself. */
+const noSuchThread = 1094
+
+/** What one revocation needs. */
+export interface AccountRevocation {
+  readonly session: MysqlSession
+  readonly user: string
+  readonly ending: SessionEnding
+  readonly signal: AbortSignal
+}
+
+/** A revocation at work, with the ids of the sessions that it ended. */
+type Running = AccountRevocation & { readonly ended: Set<number> }
+
+/**
+ * Ends the accounts of that user, from whichever hosts, and their sessions, and sees all of it gone. Returns the number
+ * of sessions ended. Throws the driver's errors, `sessions_busy` where sessions are left to finish a transaction, or
+ * `target_unavailable` where sessions do not end.
+ */
+export async function revokeAccount(revocation: AccountRevocation): Promise<number> {
+  const running = { ...revocation, ended: new Set<number>() }
+  const { session, user, ending } = running
+  for (const account of await findAccounts(session, user)) await unlessGone(session.run(lockAccount(session, account)))
+  // Before the drop: where a session will not end, the account stays, and its revocation with it.
+  await endSessions(running, ending)
+  for (const account of await findAccounts(session, user)) await session.run(dropAccount(session, account))
+  // And after it: a login that had begun before the lock may have been let in since, and sessions survive DROP USER.
+  await endSessions(running, 'now')
+  if ((await findAccounts(session, user)).length > 0) throw unavailable('target_refused')
+  return running.ended.size
+}
+
+/** The users of the server's accounts whose names begin so. */
+export function findUsers(session: MysqlSession, prefix: string): Promise<readonly { readonly name: string }[]> {
+  const query = `SELECT DISTINCT User AS name FROM mysql.user
+                  WHERE LEFT(User, CHAR_LENGTH(?)) = ? AND Host <> '' ORDER BY User`
+  return session.rows(query, [prefix, prefix])
+}
+
+/** A role, which MariaDB keeps among them, has no host. */
+function findAccounts(session: MysqlSession, user: string): Promise<readonly AccountName[]> {
+  return session.rows("SELECT User AS user, Host AS host FROM mysql.user WHERE User = ? AND Host <> ''", [user])
+}
+
+/** Adds their ids to `ended` and returns once none is left. */
+async function endSessions({ session, user, ended, signal }: Running, ending: SessionEnding): Promise<void> {
+  const mayFinish = ending === 'finish-transactions'
+  for (let look = 1; look <= looks; look++) {
+    const found = await findSessions(session, user)
+    if (found.length === 0) return
+    const due = found.filter(({ busy }) => !mayFinish || busy === 0)
+    for (const { id } of due) {
+      await session.run(`KILL CONNECTION ${id}`).catch(unlessAnswered(noSuchThread))
+      ended.add(id)
+    }
+    if (look >= looksAtTransactions && due.length === 0) throw unavailable('sessions_busy')
+    if (signal.aborted) throw unavailable('deadline')
+    await setTimeout(mayFinish ? pauseBetweenTransactions : pauseMilliseconds)
+  }
+  throw unavailable('target_unavailable', { detail: { problem: 'sessions_remain' } })
+}
+
+/** A session as it was found: `busy` is 1 where it is at a statement or in a transaction, else 0. */
+interface FoundSession {
+  readonly id: number
+  readonly busy: number
+}
+
+/**
+ * By name, which the process list keeps when the account is gone; exactly so, since it compares without regard to case.
+ * A login that is under way is there too, with the name that it gave.
+ */
+function findSessions(session: MysqlSession, user: string): Promise<readonly FoundSession[]> {
+  const query = `SELECT ID AS id, COMMAND NOT IN ('Sleep', 'Connect')
+                        OR ID IN (SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX) AS busy
+                   FROM information_schema.PROCESSLIST WHERE CAST(USER AS BINARY) = ? ORDER BY ID`
+  return session.rows(query, [user])
+}
+
+/** Another revocation of this account ran. */
+async function unlessGone(statement: Promise<void>): Promise<void> {
+  await statement.catch(unlessAnswered(cannotUser))
+}
+
+function unlessAnswered(answer: number): (error: unknown) => void {
+  return error => {
+    if (answerOf(error) !== answer) throw error
+  }
+}

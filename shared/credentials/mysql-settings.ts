@@ -1,0 +1,129 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { secretReference } from './secret-reference.ts'
+
+/** Identifiers of MySQL and MariaDB: characters of the basic plane, and none may end in a space. */
+function name(longest: number) {
+  return z
+    .string()
+    .refine(text => isIdentifier(text, longest), `expected 1 to ${longest} characters, none beyond U+FFFF`)
+}
+
+function isIdentifier(text: string, longest: number): boolean {
+  if (text === '' || text.length > longest || text.endsWith(' ')) return false
+  return !text.includes('\0') && !/[\ud800-\udfff]/.test(text)
+}
+
+/**
+ * A name, since the driver compares certificates with names only: for an IP address it would take one that was made
+ * for "localhost".
+ */
+const host = z
+  .string()
+  .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,252}$/, 'expected a host name')
+  .refine(text => isIP(text) === 0, 'expected the name in the certificate of the server, not an IP address')
+
+/** Certificates and nothing else: callers receive this text. */
+const certificates = z
+  .string()
+  .max(65_536)
+  .regex(
+    /^\s*(?:-----BEGIN CERTIFICATE-----[0-9A-Za-z+/=\s]+-----END CERTIFICATE-----\s*)+$/,
+    'expected certificates in PEM',
+  )
+
+const login = z.strictObject({ user: name(80), password: secretReference })
+export type MysqlLogin = z.infer<typeof login>
+
+/**
+ * Where the server is and who makes accounts there. `admin` needs CREATE USER and, WITH GRANT OPTION (roles: WITH ADMIN
+ * OPTION), what the scopes mean; on MariaDB, for scopes that are roles, UPDATE on `mysql`.*. `revoker` (the
+ * admin, if absent) needs CREATE USER, PROCESS, CONNECTION ADMIN and SELECT (Host, User) on `mysql`.`user`; on MySQL
+ * 8.0.22 and newer also the right to drop an account that defines objects (SET_USER_ID, ALLOW_NONEXISTENT_DEFINER). The
+ * connection is always TLS with the server's name verified, against `tls.ca` or else the public authorities.
+ */
+export const mysqlSettings = z.strictObject({
+  host,
+  port: z.int().min(1).max(65_535).default(3306),
+  /** Where a caller starts. What it may do there, or elsewhere, its scope says. */
+  database: name(64),
+  admin: login,
+  revoker: login.optional(),
+  tls: z.strictObject({ ca: certificates.optional() }).default({}),
+  /** Connections that one instance may hold per login. */
+  connections: z.int().min(1).max(20).default(4),
+  /** MAX_USER_CONNECTIONS of a minted account. */
+  accountConnectionLimit: z.int().min(1).max(1000).default(10),
+  /** From where a minted account may log in: the host part of its name. */
+  accountHost: z
+    .string()
+    .regex(/^[0-9A-Za-z%_.:/-]{1,60}$/, 'expected the host part of an account, such as "%" or "10.1.%"')
+    .default('%'),
+  /** Milliseconds, below the 10 s in which an account may be minted. The server's limits act before the driver's. */
+  timeouts: z
+    .strictObject({
+      connect: z.int().min(100).max(5_000).default(3_000),
+      lock: z.int().min(1_000).max(4_000).default(3_000),
+      statement: z.int().min(1_000).max(6_000).default(5_000),
+    })
+    .prefault({}),
+})
+export type MysqlSettings = z.infer<typeof mysqlSettings>
+
+/** No GRANT OPTION, and nothing global: what an account has it cannot hand on. */
+const privileges = [
+  'SELECT',
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'REFERENCES',
+  'CREATE',
+  'ALTER',
+  'DROP',
+  'INDEX',
+  'CREATE VIEW',
+  'SHOW VIEW',
+  'TRIGGER',
+  'EXECUTE',
+  'CREATE ROUTINE',
+  'ALTER ROUTINE',
+  'CREATE TEMPORARY TABLES',
+  'LOCK TABLES',
+  'EVENT',
+] as const
+
+/** Those that no single table has. */
+const databaseOnly: readonly string[] = privileges.slice(privileges.indexOf('EXECUTE'))
+
+/** Who may write here can make itself anything, and no scope means that. */
+const systemDatabases = ['mysql', 'sys', 'information_schema', 'performance_schema']
+
+/** The database and the table, or `*`, of "orders.*" and "orders.items": cut at the first dot, so no database has one. */
+export function placeOf(on: string): { readonly database: string; readonly table: string } {
+  const dot = on.indexOf('.')
+  return { database: on.slice(0, Math.max(dot, 0)), table: on.slice(dot + 1) }
+}
+
+function isPlace(on: string): boolean {
+  const { database, table } = placeOf(on)
+  const isNamed = isIdentifier(database, 64) && isIdentifier(table, 64)
+  return isNamed && database !== '*' && !systemDatabases.includes(database.toLowerCase())
+}
+
+const grants = z
+  .strictObject({
+    privileges: z.array(z.enum(privileges)).min(1),
+    on: z.string().refine(isPlace, 'expected "database.*" or "database.table", of no system database'),
+  })
+  .refine(
+    ({ privileges, on }) => on.endsWith('.*') || !privileges.some(each => databaseOnly.includes(each)),
+    'expected privileges that a table has',
+  )
+export type MysqlGrant = z.infer<typeof grants>
+
+/** A role (MariaDB, MySQL 8), which becomes the account's default role, or privileges of the account's own. */
+export const mysqlScope = z.union([
+  z.strictObject({ role: name(80) }),
+  z.strictObject({ grants: z.array(grants).min(1).max(32) }),
+])
+export type MysqlScope = z.infer<typeof mysqlScope>

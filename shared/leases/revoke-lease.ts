@@ -1,0 +1,98 @@
+import { v7 as uuid } from 'uuid'
+import type { Minter } from '../credentials/credential-provider.ts'
+import type { DecisionLog } from '../decisions/record.ts'
+import { toExchangeError } from '../errors.ts'
+import type { Lockdown } from '../workload/lockdown.ts'
+import type { LeaseStore } from './cosmos-leases.ts'
+import type { Lease, StoredLease } from './lease.ts'
+import { accountOf, ending, sessionEndingOf } from './lease-states.ts'
+import type { QuotaPlaces } from './quota.ts'
+
+export interface RevokeLeaseOptions {
+  readonly store: LeaseStore
+  readonly places: QuotaPlaces
+  readonly decisions: DecisionLog
+  /** The minter that the lease's own document names, whatever has become of its target. */
+  readonly minterOf: (lease: Lease) => Minter<unknown>
+  /** Wall clock, epoch milliseconds. */
+  readonly now: () => number
+  readonly signal: AbortSignal
+}
+
+/** While one run has a lease in hand, others pass it over for this long, in milliseconds. */
+const claimTime = 60_000
+const day = 86_400
+
+/** A revoked lease is kept a week, far beyond its window, and then Cosmos DB lets it go. */
+const retention = 7 * day
+
+/** The first wait after a failure and the longest, in milliseconds. A failing revocation is tried for ever. */
+const [firstWait, longestWait] = [15_000, 15 * 60_000]
+
+/**
+ * Ends one lease, under the lockdown that names it where one does. `skipped`: another run has it, it must be looked at
+ * again, or its sessions may finish. What fails is tried again with back-off. Throws where it cannot be marked.
+ */
+export async function revokeLease(
+  found: StoredLease,
+  lockdown: Lockdown | undefined,
+  options: RevokeLeaseOptions,
+): Promise<'revoked' | 'failed' | 'skipped'> {
+  const { store, places, minterOf, now, signal } = options
+  const claimed = await claim(found, lockdown, options)
+  if (!claimed) return 'skipped'
+  const { lease } = claimed
+  try {
+    const evidence = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
+    if (now() < Date.parse(lease.mintUntil)) return await lookAgain(claimed, options)
+    const revoked: Lease = { ...lease, state: 'revoked', evidence, ttl: retention }
+    await options.decisions.write({ kind: 'revocation', decision: uuid(), outcome: 'revoked', ...told(revoked) })
+    if (!(await store.replace(revoked, claimed.etag))) return 'skipped'
+    await places.free(revoked)
+    return 'revoked'
+  } catch (error) {
+    const { reason } = toExchangeError(error)
+    if (reason === 'sessions_busy') return await leaveToFinish(claimed, options)
+    await postpone(claimed, reason, options)
+    return 'failed'
+  }
+}
+
+/** Marks the lease as ending and takes it for this run. Undefined where another run was first. */
+function claim(
+  { lease, etag }: StoredLease,
+  lockdown: Lockdown | undefined,
+  { store, now }: RevokeLeaseOptions,
+): Promise<StoredLease | undefined> {
+  const until = now() + claimTime
+  if (lockdown) return store.replace({ ...ending(lease, 'lockdown', until), lockdown: lockdown.id }, etag)
+  return store.replace(ending(lease, lease.state === 'active' || lease.vacant ? 'expired' : 'lapsed', until), etag)
+}
+
+/** Not a failure, and no attempt that makes the next one wait longer: the next run looks again. */
+async function leaveToFinish({ lease, etag }: StoredLease, { store, now }: RevokeLeaseOptions): Promise<'skipped'> {
+  const dueAt = new Date(now() + firstWait).toISOString()
+  await store.replace({ ...lease, lastError: 'sessions_busy', dueAt }, etag).catch(() => undefined)
+  return 'skipped'
+}
+
+/** A late minter may still make the account until `mintUntil`: it counts as absent only when seen so afterwards. */
+async function lookAgain({ lease, etag }: StoredLease, { store }: RevokeLeaseOptions): Promise<'skipped'> {
+  await store.replace({ ...lease, dueAt: lease.mintUntil }, etag)
+  return 'skipped'
+}
+
+/** Tried again with back-off. If even that cannot be written, the lease stays due as it is. */
+async function postpone(
+  { lease, etag }: StoredLease,
+  lastError: string,
+  { store, now }: RevokeLeaseOptions,
+): Promise<void> {
+  const attempts = lease.attempts + 1
+  const dueAt = new Date(now() + Math.min(longestWait, firstWait * 2 ** Math.min(attempts - 1, 10))).toISOString()
+  await store.replace({ ...lease, attempts, lastError, dueAt }, etag).catch(() => undefined)
+}
+
+function told({ id, target, account, workload, scopes, cause, lockdown, evidence, rules, decision }: Lease) {
+  return { lease: { id, target, account, workload, scopes, cause, lockdown, evidence, rules, reservedBy: decision } }
+}
