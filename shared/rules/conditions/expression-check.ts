@@ -15,7 +15,8 @@ export class ExpressionMistake extends Error {}
 /** What the walk over one expression knows. */
 interface Scope extends Reading {
   readonly names: Readonly<Record<string, Shape>>
-  readonly inComprehension: boolean
+  /** How often this part may be evaluated: once, or for each member of a comprehension's list. */
+  readonly times: number
 }
 
 /** What an expression reads and does that its text tells. */
@@ -26,8 +27,8 @@ export interface Reading {
   readonly patterns: Map<string, number>
 }
 
-/** The longest list that is a fact. */
-const longestFact = 32
+/** The longest list that is a fact: the app roles or scopes of an Entra identity. */
+const longestFact = 64
 
 /**
  * Walks a syntax tree once: everything that it names is there, and everything that it calls takes what it is given, as
@@ -35,7 +36,7 @@ const longestFact = 32
  */
 export function checkExpression(root: Expression, names: Readonly<Record<string, Shape>>): Reading {
   const reading = { lookups: new Set<string>(), patterns: new Map<string, number>() }
-  const result = shapeOf(root, { ...reading, names, inComprehension: false })
+  const result = shapeOf(root, { ...reading, names, times: 1 })
   if (!fits(result, bool)) throw new ExpressionMistake(`expected true or false, found ${describe(result)}`)
   return reading
 }
@@ -139,13 +140,13 @@ function contained([member, container]: readonly Expression[], scope: Scope): Sh
   return bool
 }
 
-function notePattern(pattern: string, { patterns, inComprehension }: Scope): void {
-  patterns.set(pattern, (patterns.get(pattern) ?? 0) + (inComprehension ? longestFact : 1))
+function notePattern(pattern: string, { patterns, times }: Scope): void {
+  patterns.set(pattern, (patterns.get(pattern) ?? 0) + times)
 }
 
 /** The clocks of a zone are dear: for each member of a list they would be asked again. */
-function checkZone(node: Expression | undefined, { inComprehension }: Scope): void {
-  if (inComprehension) throw new ExpressionMistake('a time zone cannot be asked within a comprehension')
+function checkZone(node: Expression | undefined, { times }: Scope): void {
+  if (times > 1) throw new ExpressionMistake('a time zone cannot be asked within a comprehension')
   const name = literalText(node, 'a time zone in quotes')
   if (!timeZone.safeParse(name).success) throw new ExpressionMistake(`"${name}" is not an IANA time zone`)
 }
@@ -177,14 +178,16 @@ function compared([left = any, right = any]: readonly Shape[]): Shape {
 /** `all`, `exists`, `exists_one`, `map`, `filter`: one deep, over what is a fact or written out, so that none runs long. */
 function comprehended(macro: Comprehension, scope: Scope): Shape {
   const { iterRange, iterVar, accuVar, accuInit, loopCondition, loopStep, result } = macro
-  if (scope.inComprehension) throw new ExpressionMistake('a comprehension cannot stand within another')
-  if (iterRange?.exprKind.case !== 'listExpr' && !isFact(iterRange))
+  if (scope.times > 1) throw new ExpressionMistake('a comprehension cannot stand within another')
+  const written = iterRange?.exprKind.case === 'listExpr' ? iterRange.exprKind.value.elements.length : undefined
+  if (written === undefined && !isFact(iterRange))
     throw new ExpressionMistake('a comprehension goes over a fact or a list that is written out')
   const range = shapeOf(iterRange, scope)
   if (!fits(range, listOf(any))) throw new ExpressionMistake(`a comprehension goes over a list, not ${describe(range)}`)
   const accumulated = shapeOf(accuInit, scope)
   const names = { ...scope.names, [iterVar]: range.kind === 'list' ? range.of : any, [accuVar]: accumulated }
-  const inside = { ...scope, names, inComprehension: true }
+  // Twice at least, so that what stands within a comprehension can be told.
+  const inside = { ...scope, names, times: Math.max(2, written ?? longestFact) }
   for (const part of [loopCondition, loopStep]) shapeOf(part, inside)
   return shapeOf(result, inside)
 }

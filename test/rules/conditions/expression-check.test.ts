@@ -65,9 +65,11 @@ describe('matching comes to 1,024 instructions at most', () => {
     expect(refusal(`${matching("'a'", 511)} || ${matching("'b'", 511)}`)).toEqual(tooMuch)
   })
 
-  test('of one within a comprehension, where it counts 32 times', () => {
-    expect(refusal(`scopes.all(s, ${matching('s', 30)})`)).toEqual([])
-    expect(refusal(`scopes.all(s, ${matching('s', 31)})`)).toEqual(tooMuch)
+  test('of one within a comprehension, where it counts 64 times, the longest fact, or once for each that is written', () => {
+    expect(refusal(`scopes.all(s, ${matching('s', 14)})`)).toEqual([])
+    expect(refusal(`scopes.all(s, ${matching('s', 15)})`)).toEqual(tooMuch)
+    expect(refusal(`['a', 'b', 'c', 'd'].all(s, ${matching('s', 254)})`)).toEqual([])
+    expect(refusal(`['a', 'b', 'c', 'd'].all(s, ${matching('s', 255)})`)).toEqual(tooMuch)
   })
 })
 
