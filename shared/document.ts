@@ -22,19 +22,22 @@ export interface Stored<Content> {
 /** What replaces a document that was removed, so that the change feed can tell. Its TTL is far beyond the hard limit. */
 export const tombstone = z.object({ id: z.string(), deleted: z.literal(true) })
 
+const deepest = 16
+
 /**
- * Whether a member is called `__proto__` anywhere in a document. Schemas of records pass over such a member as if it
- * were not there, which could make a document say more than is written.
+ * What keeps a document from being parsed, whatever its schema: undefined where nothing does. Schemas of records pass
+ * over a member called `__proto__` as if it were not there, which could make a document say more than is written.
  */
-export function namesPrototype(document: unknown): boolean {
-  const waiting = [document]
-  while (waiting.length > 0) {
-    const value = waiting.pop()
+export function problemOfStructure(document: unknown): string | undefined {
+  const waiting = [{ value: document, depth: 0 }]
+  for (let at = waiting.pop(); at; at = waiting.pop()) {
+    const { value, depth } = at
     if (typeof value !== 'object' || value === null) continue
-    if (Object.hasOwn(value, '__proto__')) return true
-    waiting.push(...Object.values(value))
+    if (depth === deepest) return `document: expected ${deepest} levels at most`
+    if (Object.hasOwn(value, '__proto__')) return 'document: expected no member called "__proto__"'
+    for (const member of Object.values(value)) waiting.push({ value: member, depth: depth + 1 })
   }
-  return false
+  return undefined
 }
 
 /** Takes off what Cosmos DB adds (`_etag`, `_ts` and so on), so that the rest can be parsed strictly. */
@@ -48,9 +51,17 @@ export function withoutSystemProperties(document: object): Record<string, unknow
  */
 export function describeProblems(error: z.ZodError): readonly string[] {
   return error.issues.map(issue => {
-    const found = issue.input === undefined ? '' : `, found ${shortened(JSON.stringify(issue.input))}`
+    const input = inputOf(issue)
+    const found = input === undefined ? '' : `, found ${shortened(JSON.stringify(input))}`
     return `${z.core.toDotPath(issue.path) || 'document'}: ${messageOf(issue)}${found}`
   })
+}
+
+/** Of a member that tells kinds of documents apart, zod reports the whole document. */
+function inputOf({ code, path, input }: z.core.$ZodIssue): unknown {
+  const member = path.at(-1)
+  const isWhole = code === 'invalid_union' && typeof input === 'object' && input !== null && member !== undefined
+  return isWhole && Object.hasOwn(input, member) ? Object.getOwnPropertyDescriptor(input, member)?.value : input
 }
 
 /** Of a record's key zod says no more than that it is not valid: its schema says what was expected. */

@@ -19,7 +19,7 @@ export function recorder({ decisions, now }: { decisions: DecisionLog; now: () =
     /** Nothing was released, so a log that is down does not change the answer: it says what failed first. */
     async failure(known: Known, error: unknown): Promise<void> {
       const { code, reason, detail, cause } = toExchangeError(error)
-      if (reason === 'record_unavailable' || reason === 'record_too_large') return
+      if (reason === 'record_unavailable') return
       const described = { ...(cause !== undefined && describeCause(cause)), ...detail }
       await entry(known, { outcome: 'failed', code, reason, detail: described }).catch(() => undefined)
     },

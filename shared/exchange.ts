@@ -84,10 +84,12 @@ export async function exchange(asked: Exchange, steps: ExchangeSteps): Promise<I
     if (!target) return await record.refusal(known, refusal('invalid_target', 'target_unknown'))
     // 3 May they.
     const ruleset = await steps.rules.of(target.id)
-    const posture = await steps.posture(ruleset, callers)
+    const { posture, unread } = await postureOf(callers, ruleset, steps)
     const facts = factsOf({ ...asking, posture }, asked.request, target, steps.now())
     const decision = decide(ruleset, facts)
     known = { ...known, ...told(facts, decision) }
+    // Only those whom an allow rule is about are told of an outage; the others are denied as always.
+    if (unread !== undefined && decision.outcome === 'denied' && decision.selected) throw unread
     if (decision.outcome === 'denied' || 'problem' in target || !target.enabled) {
       return await record.refusal(known, refusalOf(decision, target))
     }
@@ -129,6 +131,19 @@ async function inTime<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
     return await Promise.race([step, late])
   } finally {
     signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Without posture, what asks for it cannot be evaluated, which opens nothing. */
+async function postureOf(
+  callers: Callers,
+  ruleset: Ruleset,
+  steps: ExchangeSteps,
+): Promise<{ readonly posture: Posture; readonly unread?: unknown }> {
+  try {
+    return { posture: await steps.posture(ruleset, callers) }
+  } catch (unread) {
+    return { posture: {}, unread }
   }
 }
 

@@ -160,6 +160,7 @@ function openManage(surroundings: Surroundings): ManageGateway {
       rules: container('rules'),
       targets: container('targets'),
       calendars: container('calendars'),
+      issuers: container('issuers'),
       decisions,
     }),
   }

@@ -134,6 +134,7 @@ describe('who may import whom', () => {
 })
 
 const isExpression = (path: string) => /^shared\/rules\/conditions\/expression(-[a-z]+)?\.ts$/.test(path)
+const isICalendar = (path: string) => path === 'shared/rules/icalendar.ts' || within(path, 'shared/rules/icalendar')
 
 /** Where each package may be imported by shared and functions: the rest of them is for everybody. */
 const homes: Readonly<Record<string, (found: Import) => boolean>> = {
@@ -146,7 +147,8 @@ const homes: Readonly<Record<string, (found: Import) => boolean>> = {
   '@bufbuild/cel': ({ from }) => isExpression(from),
   '@bufbuild/protobuf': ({ from }) => isExpression(from),
   '@bufbuild/re2': ({ from }) => isExpression(from),
-  'ical.js': ({ from }) => from === 'shared/rules/icalendar.ts',
+  'ical.js': ({ from }) => isICalendar(from),
+  'rrule-temporal': ({ from }) => isICalendar(from),
   // A driver is loaded when it is first needed.
   pg: ({ from, typeOnly, dynamic }) =>
     /^shared\/credentials\/postgresql(-[a-z-]+)?\.ts$/.test(from) && (typeOnly || dynamic),

@@ -1,9 +1,13 @@
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import type { Container } from '@azure/cosmos'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cosmosDecisionLog } from '../shared/decisions/cosmos-decision-log.ts'
 import { ExchangeError, NotMinted, unavailable } from '../shared/errors.ts'
 import { type ExchangeSteps, exchange } from '../shared/exchange.ts'
 import type { Lockdown } from '../shared/workload/lockdown.ts'
 import type { Workload } from '../shared/workload/workload.ts'
+import { type StandIn, startStandIn } from './conformance/cosmos/stand-in.ts'
+import { largestPosture, largestWorkload } from './decisions/largest-workload.ts'
 import { asked, failureOf, issuedBy, openRoute, type Route, refusedBy, secretText, settled } from './exchange-steps.ts'
 import { allow, deny, minute, noon, paymentsApi, type RuleDocument, someoneElse } from './rules/facts.ts'
 
@@ -142,11 +146,12 @@ describe('no record, no credential', () => {
     expect(inspect(error, { depth: 9 })).not.toContain(secretText)
   })
 
-  test('a record that is too large releases nothing, and is not tried a second time', async () => {
+  test('a record that is too large releases nothing, and that it failed is on record', async () => {
     const route = openRoute()
     route.writes(() => Promise.reject(new ExchangeError('server_error', 'record_too_large')))
     expect(await failureOf(route)).toMatchObject({ code: 'server_error', reason: 'record_too_large' })
-    expect(route.events).toEqual(['record allowed'])
+    expect(route.events).toEqual(['record allowed', 'record failed'])
+    expect(route.entries[1]).toMatchObject({ code: 'server_error', reason: 'record_too_large' })
   })
 
   test('a live lease is untouched by a log that is down, and a reserved one is given back', async () => {
@@ -233,6 +238,107 @@ describe('who is denied', () => {
   })
 })
 
+describe('posture that cannot be looked up', () => {
+  const calm = { posture: [{ of: 'node', signal: 'alerts', require: { '/high': { max: 0 } }, maxAge: 'PT1H' }] }
+
+  function openWithout(...rules: readonly RuleDocument[]): Route {
+    const route = openRoute(...rules)
+    return { ...route, steps: { ...route.steps, posture: () => Promise.reject(unavailable('documents_unavailable')) } }
+  }
+
+  test.each<[string, readonly RuleDocument[]]>([
+    ['the allow that is about it asks for posture', [allow('a', { conditions: calm })]],
+    ['a deny asks for posture, whatever an allow grants', [allow('a'), deny('d', { conditions: calm })]],
+    ['a guardrail asks for posture', [allow('a'), deny('g', { target: '*', conditions: calm })]],
+  ])('is 503 to a workload where %s: nothing is issued, and the failure recorded', async (_, rules) => {
+    const route = openWithout(...rules)
+    const failure = await failureOf(route)
+    expect(failure).toMatchObject({ code: 'temporarily_unavailable', reason: 'documents_unavailable' })
+    expect(route.events).toEqual(['record failed'])
+    const trace = rules.map(({ id: rule }) => ({ rule }))
+    expect(route.entries).toMatchObject([{ reason: 'documents_unavailable', trace }])
+    expect(route.store.leases.size).toBe(0)
+  })
+
+  test.each<[string, readonly RuleDocument[]]>([
+    ['the allow is about somebody else', [allow('a', { ...someoneElse, conditions: calm })]],
+    ['a deny of everybody asks for posture', [allow('a', someoneElse), deny('d', { conditions: calm })]],
+    ['a guardrail asks for posture', [deny('g', { target: '*', conditions: calm })]],
+  ])(
+    'is told to nobody whom no allow is about: where %s, the answer is that of an unknown target',
+    async (_, rules) => {
+      const route = openWithout(...rules)
+      expect(await refusedBy(route)).toEqual(await refusedBy(openRoute(), asked('nowhere')))
+      expect(route.events).toEqual(['record denied'])
+    },
+  )
+
+  test.each<[string, readonly RuleDocument[]]>([
+    ['another allow needs none', [allow('a', { priority: 1, conditions: calm }), allow('b')]],
+    ['only a deny of others asks for it', [allow('a'), deny('d', { ...someoneElse, conditions: calm })]],
+  ])('keeps nobody from what is allowed without it: where %s', async (_, rules) => {
+    const route = openWithout(...rules)
+    await issuedBy(route)
+    expect(route.events).toEqual(['record allowed', 'mint'])
+  })
+
+  test('is that of a limit: it limits', async () => {
+    const limit = deny('five-minutes', { target: '*', effect: 'limit', limit: { ttl: 'PT5M' }, conditions: calm })
+    const route = openWithout(allow('a'), limit)
+    await issuedBy(route)
+    expect(route.entries).toMatchObject([{ grant: { ttl: 5 * minute }, limits: [{ id: 'five-minutes' }] }])
+  })
+})
+
+describe('a workload of which so much is said that no record would hold it', () => {
+  let standIn: StandIn
+  let container: Container
+
+  beforeAll(async () => {
+    standIn = await startStandIn({ containers: [{ id: 'decisions', partitionKey: '/stream' }] })
+    container = standIn.database('token-of-gateway', { maxRetryAttemptCount: 0 }).container('decisions')
+  })
+  afterAll(() => standIn?.stop())
+
+  /** The route on the real log, and the records that it printed. */
+  function openOnLog(...rules: readonly RuleDocument[]): { readonly route: Route; readonly printed: string[] } {
+    const printed: string[] = []
+    const print = (line: string) => void printed.push(line)
+    const route = openRoute(...rules)
+    const decisions = cosmosDecisionLog({ container, deployment: 'test', now: () => noon, print })
+    const identify = async () => ({ workload: largestWorkload, actor: largestWorkload })
+    const posture = async () => largestPosture
+    return { route: { ...route, steps: { ...route.steps, decisions, identify, posture } }, printed }
+  }
+
+  const scopes = Array.from({ length: 15 }, (_, index) => `${'s'.repeat(62)}${10 + index}`)
+
+  test('is denied a target as an unknown one is, and both are on record', async () => {
+    const [known, unknown] = [openOnLog(deny('d')), openOnLog()]
+    const answers = [
+      await refusedBy(known.route, asked('orders-db', { scopes })),
+      await refusedBy(unknown.route, asked('nowhere', { scopes })),
+    ]
+    expect(answers[0]).toEqual(answers[1])
+    const records = [...known.printed, ...unknown.printed].map(line => JSON.parse(line))
+    const who = { subject: largestWorkload.subject }
+    expect(records).toMatchObject([
+      { outcome: 'denied', reason: 'denied_by_rule', workload: who, rules: [{ id: 'd' }], factsOmitted: true },
+      { outcome: 'denied', reason: 'target_unknown', workload: who, factsOmitted: true },
+    ])
+  })
+
+  test('gets nothing that a rule allows it: no whole record, no credential, and the failure is on record', async () => {
+    const { route, printed } = openOnLog(allow('a', { crossEnvironment: true }))
+    expect(await failureOf(route)).toMatchObject({ code: 'server_error', reason: 'record_too_large' })
+    expect(printed.map(line => JSON.parse(line))).toMatchObject([
+      { outcome: 'failed', reason: 'record_too_large', workload: { subject: largestWorkload.subject } },
+    ])
+    expect(route.events).toEqual([])
+    expect(route.store.only()).toMatchObject({ state: 'reserved', vacant: true })
+  })
+})
+
 describe('what fails', () => {
   const notMinted = () => Promise.reject(new NotMinted('temporarily_unavailable', 'target_unavailable'))
 
@@ -279,14 +385,6 @@ describe('what fails', () => {
     await expect(exchange(asked(), steps)).rejects.toBe(bug)
     expect(route.entries).toMatchObject([{ outcome: 'failed', code: 'server_error', reason: 'internal' }])
     expect(JSON.stringify(route.entries)).not.toContain(secretText)
-  })
-
-  test('posture that cannot be looked up is 503, and nothing is issued', async () => {
-    const route = openRoute()
-    const posture = () => Promise.reject(unavailable('documents_unavailable'))
-    const failure = await failureOf({ ...route, steps: { ...route.steps, posture } })
-    expect(failure).toMatchObject({ code: 'temporarily_unavailable', reason: 'documents_unavailable' })
-    expect(route.events).toEqual(['record failed'])
   })
 
   test('a failure is told as what failed first, even where its own record fails too', async () => {

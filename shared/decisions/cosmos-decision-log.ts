@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Container } from '@azure/cosmos'
 import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
 import { ExchangeError } from '../errors.ts'
-import type { DecisionLog, RecordPosition } from './record.ts'
-import { fitTrace } from './record-trace.ts'
+import type { DecisionEntry, DecisionLog, RecordPosition } from './record.ts'
+import { fitTrace, withoutFacts } from './record-trace.ts'
 
 export interface DecisionLogOptions {
   readonly container: Container
@@ -39,16 +39,17 @@ export function cosmosDecisionLog({ container, deployment, now, print }: Decisio
     async write(entry) {
       const at = new Date(now()).toISOString()
       const position = nextPosition(at)
-      const recordOf = (trace: number) => ({ schema: 1, ...position, at, deployment, ...fitTrace(entry, trace) })
-      let record = recordOf(traceBytes)
-      let line = JSON.stringify(record)
-      const excess = Buffer.byteLength(line) - maxRecordBytes
-      // Where the rest takes more than its share, the trace gives way.
-      if (excess > 0) {
-        record = recordOf(traceBytes - excess)
-        line = JSON.stringify(record)
+      const recordOf = (entry: DecisionEntry, trace: number) => {
+        const record = { schema: 1, ...position, at, deployment, ...fitTrace(entry, trace) }
+        const line = JSON.stringify(record)
+        return { record, line, excess: Buffer.byteLength(line) - maxRecordBytes }
       }
-      if (Buffer.byteLength(line) > maxRecordBytes) throw new ExchangeError('server_error', 'record_too_large')
+      let written = recordOf(entry, traceBytes)
+      // Where the rest takes more than its share, the trace gives way, and then the facts where nothing is released.
+      if (written.excess > 0) written = recordOf(entry, traceBytes - written.excess)
+      if (written.excess > 0) written = recordOf(withoutFacts(entry), 0)
+      const { record, line, excess } = written
+      if (excess > 0) throw new ExchangeError('server_error', 'record_too_large')
       await askCosmos('record_unavailable', () => createOnce(container, record))
       print(line)
       return position

@@ -1,4 +1,5 @@
 import type { RuleTrace, TestTrace } from '../rules/decision.ts'
+import type { EntraIdentity, Workload } from '../workload/workload.ts'
 import type { DecisionEntry, ExchangeEntry } from './record.ts'
 
 /** How many tests of one rule a record shows: a rule may have 64 selectors of seven tests each. */
@@ -7,6 +8,8 @@ const shownTests = 16
 const namedRules = 32
 /** How many limits it names, beyond the ttl that they led to. */
 const namedLimits = 8
+/** How many deciding rules it names where it has no room for facts. */
+const namedWithoutFacts = 8
 
 /** An entry that fits: what was left out of its rules, limits and trace is counted. */
 export type FittingEntry = DecisionEntry & Omissions
@@ -37,6 +40,34 @@ export function fitTrace(entry: DecisionEntry, bytes: number): FittingEntry {
     trace.push(shown)
   }
   return { ...named, trace, traceOmitted: entry.trace.length - trace.length }
+}
+
+/**
+ * The entry without the facts and claims that others sign, which bounded text makes large: of a denial or a failure that
+ * would not fit otherwise. Nobody shall be able to ask without a trace in the log.
+ */
+export function withoutFacts(entry: DecisionEntry): FittingEntry & { readonly factsOmitted?: true } {
+  if (entry.kind !== 'exchange' || entry.outcome === 'allowed') return entry
+  const { facts: _facts, workload, actor, rules, ...others } = entry
+  const moreRules = rules.length - namedWithoutFacts
+  return {
+    ...others,
+    workload: withoutClaims(workload),
+    ...(actor && { actor: withoutClaims(actor) }),
+    rules: rules.slice(0, namedWithoutFacts),
+    ...(moreRules > 0 && { rulesOmitted: moreRules }),
+    factsOmitted: true,
+  }
+}
+
+/** Who it is, without what was said of it: a token may name 64 roles, and an issuer 32 claims that are too large. */
+function withoutClaims(workload: Workload): Workload {
+  const { issuer, entra, act: _act, claims: _claims, claimsBeyondBounds: _names, ...names } = workload
+  return { ...names, issuer: { ...issuer, labels: {} }, ...(entra && { entra: withoutRoles(entra) }), claims: {} }
+}
+
+function withoutRoles({ scopes: _scopes, ...identity }: EntraIdentity): EntraIdentity {
+  return { ...identity, roles: [] }
 }
 
 function withFewNames(entry: ExchangeEntry): ExchangeEntry & Omissions {

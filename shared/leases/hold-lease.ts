@@ -105,7 +105,7 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
     for (const wait of [0, ...waits]) {
       if (wait > 0) await pause(wait)
       const found = await store.read(slot.id, generation)
-      const reserved = found ? await retake(found) : await reserve(request, slot, generation)
+      const reserved = found ? await retake(found, request.quota) : await reserve(request, slot, generation)
       if (reserved) return heldIn(slot, reserved, true)
       if (!found) continue
       const situation = situationOf(found.lease, now())
@@ -123,8 +123,10 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
     return found
   }
 
-  async function retake({ lease, etag }: StoredLease): Promise<StoredLease | undefined> {
-    return situationOf(lease, now()) === 'vacant' ? store.replace(minting(lease, now()), etag) : undefined
+  async function retake({ lease, etag }: StoredLease, quota: number | undefined): Promise<StoredLease | undefined> {
+    if (situationOf(lease, now()) !== 'vacant') return undefined
+    const placed = quota === undefined ? lease : { ...lease, quotaPlace: await places.claim(lease, quota) }
+    return store.replace(minting(placed, now()), etag)
   }
 
   return {
@@ -152,6 +154,8 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
         made === 'nothing'
           ? { ...lease, vacant: true, dueAt: lease.expiresAt }
           : { ...ending(lease, 'failed', now()), dueAt: lease.mintUntil }
+      // A lease without an account needs no place. Freed first: who retakes the lease takes a place that stays its own.
+      if (made === 'nothing') await places.free(lease)
       await store.replace(given, etag).catch(() => undefined)
     },
 

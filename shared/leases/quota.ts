@@ -45,7 +45,7 @@ export function quotaPlaces({ store, now }: QuotaPlacesOptions): QuotaPlaces {
     async claim(lease, quota) {
       const slot = quotaSlot(lease)
       const lost = new Set<string>()
-      // Ends after `quota` turns at most: nobody tries for the same place twice.
+      // Ends after `quota` turns or so: nobody tries twice for a place that somebody else has taken.
       for (;;) {
         const places = await store.all(slot)
         const time = now()
@@ -57,7 +57,8 @@ export function quotaPlaces({ store, now }: QuotaPlacesOptions): QuotaPlaces {
         const place = placeUntil({ schema: 1, id, slot, lease: lease.id }, Date.parse(lease.expiresAt), time)
         const lapsed = places.find(one => one.id === id)
         if (await (lapsed ? store.replace(place, lapsed.etag) : store.create(place))) return { slot, id }
-        lost.add(id)
+        // One that had lapsed may have been removed since: then it is there to be made.
+        if (!lapsed || (await store.read(slot, id))) lost.add(id)
       }
     },
 

@@ -27,6 +27,7 @@ export type CalendarDocument = z.output<typeof calendarDocument>
 export interface Calendar {
   readonly version: string
   readonly days: ReadonlySet<number>
+  /** In their order, and apart from each other. */
   readonly periods: readonly Period[]
   readonly knownUntil: number
 }
@@ -47,7 +48,7 @@ export function parseCalendar({
   const parsed = calendarDocument.safeParse(content, { reportInput: true })
   if (!parsed.success) return { problems: describeProblems(parsed.error) }
   const { days, periods, knownUntil } = parsed.data
-  const instants = periods.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) }))
+  const instants = joined(periods.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) })))
   const last = knownUntil === undefined ? Number.POSITIVE_INFINITY : dayNumber(knownUntil)
   return { calendar: { version, days: new Set(days.map(dayNumber)), periods: instants, knownUntil: last } }
 }
@@ -55,7 +56,36 @@ export function parseCalendar({
 /** Whether that day, or that moment of it, is on the calendar. Undefined where the calendar does not reach so far. */
 export function isOn({ days, periods, knownUntil }: Calendar, day: number, time: number): boolean | undefined {
   if (day > knownUntil) return undefined
-  return days.has(day) || periods.some(({ from, to }) => from <= time && time < to)
+  const next = periods[endingAfter(periods, time)]
+  return days.has(day) || (next !== undefined && next.from <= time)
+}
+
+/** When the calendar next begins or ceases to be on by its periods, after a time; infinity where it never does. */
+export function nextEdge({ periods }: Calendar, time: number): number {
+  const next = periods[endingAfter(periods, time)]
+  if (!next) return Number.POSITIVE_INFINITY
+  return next.from > time ? next.from : next.to
+}
+
+/** The index of the first period that ends after a time: they are many, and this is asked at every decision. */
+function endingAfter(periods: readonly Period[], time: number): number {
+  let [low, high] = [0, periods.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((periods[middle]?.to ?? Number.POSITIVE_INFINITY) > time) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+function joined(periods: readonly Period[]): readonly Period[] {
+  const apart: Period[] = []
+  for (const period of periods.toSorted((a, b) => a.from - b.from)) {
+    const last = apart.at(-1)
+    if (last && period.from <= last.to) apart[apart.length - 1] = { from: last.from, to: Math.max(last.to, period.to) }
+    else apart.push(period)
+  }
+  return apart
 }
 
 /** Days since 1970-01-01 of an ISO 8601 date. */

@@ -3,60 +3,66 @@ import { LRUCache } from 'lru-cache'
 import { askCosmos } from '../cosmos-error.ts'
 import type { Follower } from '../cosmos-follower.ts'
 import type { Workload } from '../workload/workload.ts'
-import type { Posture, PostureKind, Signal } from './facts.ts'
-import { postureKey, readSignals, type SignalDocument, signalsOf } from './posture-signal.ts'
+import type { Posture, SignalName } from './facts.ts'
+import { type ObservedSignal, postureKey, postureOf, readSignal, type SignalDocument } from './posture-signal.ts'
 
 type Document = Readonly<Record<string, unknown>>
-type Observed = readonly [PostureKind, Readonly<Record<string, Signal>>]
 
 /** What was observed of the workloads that ask. */
 export interface Signals {
   /**
-   * Signals about a workload, of these kinds. Kinds of which its token does not tell are absent. Nobody has judged how
-   * old they are. Throws 503 where they cannot be read, or could have changed since.
+   * The signals of those names about a workload. What its token does not tell, nobody observed or has no room is absent.
+   * Nobody has judged how old they are. Throws 503 where they cannot be read, or could have changed since.
    */
-  of(kinds: readonly PostureKind[], workload: Workload): Promise<Posture>
+  of(asked: readonly SignalName[], workload: Workload): Promise<Posture>
 }
 
-/** Observed or not, keys are remembered, 10,000 at most: a pod that asks again costs no read. */
-const rememberedKeys = 10_000
+/** Observed or not, signals are remembered, 10,000 at most: a pod that asks again costs no read. */
+const remembered = 10_000
+/** How many signals are read for one decision: far more than there is room for. */
+const maxAsked = 64
 
 /**
- * Posture in Cosmos DB: the signals about one pod, node and so on are read by one query over one partition when they
- * are first asked for, and read again when the change feed shows a change of that partition.
+ * Posture in Cosmos DB: a signal about a pod, node and so on is read when it is first asked for, and read again when the
+ * change feed shows a change of it. Signals that nobody asks for cost nothing, however many there are.
  */
 export function cosmosPosture(
   container: Container,
   follow: (onChange: (document: Document) => void) => Follower,
 ): Signals {
-  const remembered = new LRUCache<string, Promise<readonly SignalDocument[]>>({ max: rememberedKeys })
-  const follower = follow(document => remembered.delete(String(document['of'])))
+  const known = new LRUCache<string, Promise<SignalDocument | 'none'>>({ max: remembered })
+  const follower = follow(document => known.delete(placeOf(String(document['of']), String(document['id']))))
 
-  function load(key: string): Promise<readonly SignalDocument[]> {
-    const known = remembered.get(key)
-    if (known) return known
-    const loading = queryPartition(container, key).then(readSignals)
-    remembered.set(key, loading)
-    loading.catch(() => remembered.peek(key) === loading && remembered.delete(key))
+  function load(key: string, signal: string): Promise<SignalDocument | 'none'> {
+    const place = placeOf(key, signal)
+    const found = known.get(place)
+    if (found) return found
+    const loading = readDocument(container, key, signal).then(document => readSignal(document) ?? 'none')
+    known.set(place, loading)
+    loading.catch(() => known.peek(place) === loading && known.delete(place))
     return loading
   }
 
-  async function observed(kind: PostureKind, workload: Workload): Promise<readonly Observed[]> {
-    const key = postureKey(kind, workload)
-    return key === undefined ? [] : [[kind, signalsOf(kind, workload, await load(key))]]
+  async function observed({ of, signal }: SignalName, workload: Workload): Promise<readonly ObservedSignal[]> {
+    const key = postureKey(of, workload)
+    const document = key === undefined ? 'none' : await load(key, signal)
+    return document === 'none' ? [] : [{ of, document }]
   }
 
   return {
-    async of(kinds, workload) {
-      if (kinds.length === 0) return {}
+    async of(asked, workload) {
+      if (asked.length === 0) return {}
       await follower.ensureFresh()
-      const found = await Promise.all(kinds.map(kind => observed(kind, workload)))
-      return Object.fromEntries(found.flat())
+      const found = await Promise.all(asked.slice(0, maxAsked).map(name => observed(name, workload)))
+      return postureOf(found.flat(), workload)
     },
   }
 }
 
-async function queryPartition(container: Container, key: string): Promise<readonly Document[]> {
-  const query = container.items.query<Document>('SELECT * FROM c', { partitionKey: key })
-  return (await askCosmos('documents_unavailable', () => query.fetchAll())).resources
+function placeOf(key: string, signal: string): string {
+  return `${signal} ${key}`
+}
+
+async function readDocument(container: Container, key: string, signal: string): Promise<Document | undefined> {
+  return (await askCosmos('documents_unavailable', () => container.item(signal, key).read<Document>())).resource
 }

@@ -47,12 +47,12 @@ export interface RuleEditorOptions extends NamedDocuments {
 
 const pageSize = 100
 /** A rule goes into the record whole, and must fit. */
-const maxRuleLength = 16_000
+const maxRuleBytes = 16_000
 /** Tombstones outlast every instance that could have missed them: 30 days, in seconds. */
 const tombstoneLife = 30 * 86_400
 
 /** Edits rules in Cosmos DB. Only conditional writes decide which of two operators was first. */
-export function cosmosRuleEditor({ rules, targets, calendars, decisions }: RuleEditorOptions): RuleEditor {
+export function cosmosRuleEditor({ rules, decisions, ...named }: RuleEditorOptions): RuleEditor {
   const itemOf = ({ id, target }: RuleName) => rules.item(id, target)
 
   async function readRaw(name: RuleName): Promise<Document | undefined> {
@@ -112,7 +112,7 @@ export function cosmosRuleEditor({ rules, targets, calendars, decisions }: RuleE
     },
 
     async put(name, document, expected, operator) {
-      const problems = await problemsOf(document, name, { targets, calendars })
+      const problems = await problemsOf(document, name, named)
       if (problems.length > 0) return { kind: 'invalid', problems }
       const { id, target } = name
       return change(
@@ -140,7 +140,8 @@ async function problemsOf(document: unknown, name: RuleName, named: NamedDocumen
   const { rule } = parsed
   if (rule.id !== name.id) return ['id: expected what the URL says']
   if (rule.target !== name.target) return ['target: expected what the URL says']
-  if (JSON.stringify(document).length > maxRuleLength) return [`document: expected ${maxRuleLength} characters at most`]
+  if (Buffer.byteLength(JSON.stringify(document)) > maxRuleBytes)
+    return [`document: expected ${maxRuleBytes} bytes of JSON at most`]
   return referenceProblems(rule, named)
 }
 

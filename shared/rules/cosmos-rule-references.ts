@@ -9,15 +9,30 @@ type Document = Readonly<Record<string, unknown>>
 export interface NamedDocuments {
   readonly targets: Container
   readonly calendars: Container
+  readonly issuers: Container
 }
 
 /** What a rule names and is not there, path by path. Throws 503 where Cosmos DB cannot be asked. */
 export async function referenceProblems(
   rule: Rule,
-  { targets, calendars }: NamedDocuments,
+  { targets, calendars, issuers }: NamedDocuments,
 ): Promise<readonly string[]> {
-  const found = await Promise.all([scopeProblems(targets, rule), calendarProblems(calendars, rule)])
-  return found.flat()
+  const [scopes, lostCalendars, lostIssuers] = await Promise.all([
+    scopeProblems(targets, rule),
+    missing(calendars, rule.conditions.time?.calendars ?? []),
+    missing(issuers, issuersIn(rule)),
+  ])
+  return [
+    ...scopes,
+    ...lostCalendars.map(id => `conditions.time: there is no calendar "${id}"`),
+    ...lostIssuers.map(id => `workloads: there is no issuer "${id}"`),
+  ]
+}
+
+/** The issuers that a rule names by their whole id. */
+function issuersIn({ workloads }: Rule): readonly string[] {
+  const named = workloads.flatMap(({ issuer, actor }) => [issuer, actor?.issuer])
+  return [...new Set(named.filter(id => typeof id === 'string').filter(id => !id.endsWith('*')))]
 }
 
 /** A rule must not name a target or a scope that is not there: it would look like protection, and be none. */
@@ -29,13 +44,10 @@ async function scopeProblems(targets: Container, { target, scopes = [] }: Rule):
     .map(scope => `scopes: the target has no scope "${scope}"`)
 }
 
-/** A window beside a calendar that is not there is never open for an allow, and always for a deny. */
-async function calendarProblems(calendars: Container, { conditions }: Rule): Promise<readonly string[]> {
-  const named = conditions.time?.calendars ?? []
-  const found = await Promise.all(named.map(id => readDocument(calendars, id)))
-  return named
-    .filter((_, at) => !found[at] || tombstone.safeParse(found[at]).success)
-    .map(id => `conditions.time: there is no calendar "${id}"`)
+/** Those of the ids of which there is no document: a rule that names one would look like protection, and be none. */
+async function missing(container: Container, ids: readonly string[]): Promise<readonly string[]> {
+  const found = await Promise.all(ids.map(id => readDocument(container, id)))
+  return ids.filter((_, at) => !found[at] || tombstone.safeParse(found[at]).success)
 }
 
 /** Of a container whose documents are partitioned by their ids. */

@@ -26,6 +26,12 @@ export type Provenance = 'direct' | 'forwarded' | 'unknown'
 export const postureKinds = ['cluster', 'namespace', 'node', 'serviceAccount', 'pod'] as const
 export type PostureKind = (typeof postureKinds)[number]
 
+/** The name of a signal, and what it is about. */
+export interface SignalName {
+  readonly of: PostureKind
+  readonly signal: string
+}
+
 /** What was last observed of one of them. */
 export interface Signal {
   /** ISO 8601 instants. */
@@ -36,7 +42,7 @@ export interface Signal {
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
-/** Signals by what they are about and by name: of the kinds that rules about this workload ask for. */
+/** Signals by what they are about and by name: those that rules about this workload ask for. */
 export type Posture = Readonly<Partial<Record<PostureKind, Readonly<Record<string, Signal>>>>>
 
 /** What rules are judged against, exactly as the record stores it. */

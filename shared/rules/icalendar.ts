@@ -3,7 +3,7 @@ import { Temporal } from 'temporal-polyfill'
 import { type CalendarDocument, parseCalendar } from './calendar.ts'
 import { dayLength } from './conditions/zone-clock.ts'
 import { type Event, nameOf, readEvent, visitStarts } from './icalendar/event.ts'
-import { budgetOf, ICalendarLimit, ICalendarMistake, quoted } from './icalendar/mistake.ts'
+import { ICalendarLimit, ICalendarMistake, quoted, startBudget } from './icalendar/mistake.ts'
 import { type Occurrences, occurrencesSince } from './icalendar/occurrences.ts'
 import type { Reach } from './icalendar/series.ts'
 import type { Component } from './icalendar/time.ts'
@@ -11,7 +11,6 @@ import { zonesOf } from './icalendar/zone.ts'
 
 const maxBytes = 262_144
 const maxEvents = 1_000
-const maxSteps = 20_000
 
 /** An iCalendar that an operator uploads. */
 export interface Upload {
@@ -42,7 +41,7 @@ export function calendarFromICalendar({ id, text, now }: Upload): Conversion {
   const expanded = expandEvents(parsed, occurrences, {
     // At the end of a day in one zone, it is as much as two days later by the clocks of another.
     through: Date.parse(knownUntil) / dayLength + 2,
-    spend: budgetOf(maxSteps, 'recurrences'),
+    spend: startBudget(),
   })
   if ('problems' in expanded) return expanded
   const list = occurrences.list()

@@ -101,7 +101,7 @@ function changeOf(decision: string, { workload, actor, target, scopes, time }: F
   }
 }
 
-/** Changes of one workload, target, scopes and outcome are one, with the rules of the last. */
+/** Changes of one workload, target, scopes and outcome are one, with all the rules that decide. */
 function add(changes: Map<string, Change>, change: Change): void {
   const { target, workload, actor, scopes, reason } = change
   const key = JSON.stringify([target, workload, actor, scopes, reason])
@@ -112,6 +112,7 @@ function add(changes: Map<string, Change>, change: Change): void {
 function merged(known: Change, change: Change): Change {
   return {
     ...change,
+    rules: [...new Set([...known.rules, ...change.rules])],
     count: known.count + 1,
     first: known.first < change.first ? known.first : change.first,
     last: known.last > change.last ? known.last : change.last,

@@ -91,9 +91,8 @@ function whenGrantedDifferently(allows: readonly AllowRule[]): readonly Warning[
 
 function aboutPair(one: AllowRule, other: AllowRule): readonly Warning[] {
   const scopes = one.scopes.filter(scope => other.scopes.includes(scope))
-  const meet = one.workloads.some(a => other.workloads.some(b => mayOverlap(a, b)))
-  const same = JSON.stringify(one.grant) === JSON.stringify(other.grant)
-  if (scopes.length === 0 || same || !meet) return []
+  if (scopes.length === 0 || JSON.stringify(one.grant) === JSON.stringify(other.grant)) return []
+  if (!one.workloads.some(a => other.workloads.some(b => mayOverlap(a, b)))) return []
   return [
     warning(one, 'granted-differently', `${other.id} grants ${scopes.join(', ')} otherwise to the same workloads`),
   ]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { documentId, withoutSystemProperties } from '../document.ts'
 import type { Workload } from '../workload/workload.ts'
-import { type Json, type PostureKind, postureKinds, type Signal } from './facts.ts'
+import { type Json, type Posture, type PostureKind, postureKinds, type Signal } from './facts.ts'
 
 const deepest = 4
 const longestValue = 512
@@ -53,34 +53,33 @@ export function postureKey(kind: PostureKind, workload: Workload): string | unde
   return [kind, ...names.map(name => encodeURIComponent(name))].join('/')
 }
 
-/** Those documents of one key that are signals, sorted by name. */
-export function readSignals(documents: readonly object[]): readonly SignalDocument[] {
-  return documents
-    .flatMap(document => signalDocument.safeParse(withoutSystemProperties(document)).data ?? [])
-    .toSorted((one, other) => (one.id < other.id ? -1 : 1))
+/** The signal that a document holds; undefined where it is none. */
+export function readSignal(document: object | undefined): SignalDocument | undefined {
+  return document && signalDocument.safeParse(withoutSystemProperties(document)).data
 }
 
-/**
- * The most that the facts of one kind may take, in bytes of JSON: a decision's record must hold all of its facts. Each
- * kind has room of its own, so that a rule which asks for one kind cannot push out the facts of another.
- */
-const room = 1_024
+/** A signal that was asked for, and what it is about. */
+export interface ObservedSignal {
+  readonly of: PostureKind
+  readonly document: SignalDocument
+}
 
-/** Signals, sorted by name, that mean this very workload: as many of the first ones as there is room for. */
-export function signalsOf(
-  kind: PostureKind,
-  workload: Workload,
-  signals: readonly SignalDocument[],
-): Readonly<Record<string, Signal>> {
-  const own = uidOf(kind, workload)
-  let facts: Readonly<Record<string, Signal>> = {}
-  for (const { id, uid, observedAt, expiresAt, value } of signals) {
-    if (uid !== undefined && uid !== own) continue
-    const more = { ...facts, [id]: { observedAt, expiresAt, value } }
-    if (jsonBytes(more) > room) break
-    facts = more
+/** The most that signals may take, in bytes of JSON: a decision's record must hold all of its facts. */
+const room = 6_144
+
+/** Those signals that mean this very workload: as many of the first ones as there is room for. */
+export function postureOf(observed: readonly ObservedSignal[], workload: Workload): Posture {
+  const posture: Partial<Record<PostureKind, Record<string, Signal>>> = {}
+  let left = room
+  for (const { of, document } of observed) {
+    const { id, uid, observedAt, expiresAt, value } = document
+    if (uid !== undefined && uid !== uidOf(of, workload)) continue
+    const signal = { observedAt, expiresAt, value }
+    left -= jsonBytes([of, id, signal])
+    if (left < 0) break
+    posture[of] = { ...posture[of], [id]: signal }
   }
-  return facts
+  return posture
 }
 
 function uidOf(kind: PostureKind, workload: Workload): string | undefined {

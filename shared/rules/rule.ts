@@ -47,6 +47,20 @@ const grant = z.strictObject({
     .describe('How many leases of the target a workload may have alive at once.'),
 })
 
+/** A rule that is never in force would look like protection, and be none. */
+const everInForce = <Rule extends z.ZodType<{ notBefore?: string | undefined; expiresAt?: string | undefined }>>(
+  rule: Rule,
+) =>
+  rule.superRefine(({ notBefore, expiresAt }, context) => {
+    if (notBefore === undefined || expiresAt === undefined || Date.parse(notBefore) < Date.parse(expiresAt)) return
+    context.addIssue({
+      code: 'custom',
+      path: ['expiresAt'],
+      message: 'expected a time after notBefore',
+      input: expiresAt,
+    })
+  })
+
 const allowRule = z.strictObject({
   ...base,
   target: documentId,
@@ -77,9 +91,9 @@ const limitGuardrail = z.strictObject({
 })
 
 /** Who may have which scopes of a target. The one parser: a rule is checked by it when saved and when read. */
-export const ruleDocument = z.discriminatedUnion('effect', [allowRule, denyRule])
+export const ruleDocument = everInForce(z.discriminatedUnion('effect', [allowRule, denyRule]))
 /** A rule for every target, in partition `*`: never an allow. */
-export const guardrailDocument = z.discriminatedUnion('effect', [denyGuardrail, limitGuardrail])
+export const guardrailDocument = everInForce(z.discriminatedUnion('effect', [denyGuardrail, limitGuardrail]))
 
 export type Rule = z.output<typeof ruleDocument> | z.output<typeof guardrailDocument>
 export type AllowRule = z.output<typeof allowRule>

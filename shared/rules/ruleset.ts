@@ -1,11 +1,11 @@
-import { describeProblems, namesPrototype, type Stored } from '../document.ts'
+import { describeProblems, problemOfStructure, type Stored } from '../document.ts'
 import type { Callers } from '../workload/identify.ts'
 import type { Calendars } from './calendar.ts'
 import type { Condition } from './conditions/condition.ts'
 import { environmentTest } from './conditions/environment.ts'
 import { scopesTest } from './conditions/scopes.ts'
 import { validityTests } from './conditions/validity.ts'
-import type { PostureKind } from './facts.ts'
+import type { SignalName } from './facts.ts'
 import { guardrailDocument, type Rule, ruleDocument } from './rule.ts'
 import { indexRules, type RuleIndex } from './rule-index.ts'
 import { type CompiledSelector, compileSelector } from './selector.ts'
@@ -55,12 +55,18 @@ export function compileRules(documents: readonly Stored<unknown>[]): RulePartiti
   return { rules, unreadable, ...indexRules(rules) }
 }
 
-/** Checks a rule document: the same code when it is saved and when it is read. */
+/** Checks a rule document: the same code when it is saved and when it is read. Never throws. */
 export function parseRule(document: unknown): { readonly rule: Rule } | { readonly problems: readonly string[] } {
-  if (namesPrototype(document)) return { problems: ['document: expected no member called "__proto__"'] }
+  const problem = problemOfStructure(document)
+  if (problem !== undefined) return { problems: [problem] }
   const schema = targetOf(document) === '*' ? guardrailDocument : ruleDocument
-  const parsed = schema.safeParse(document, { reportInput: true })
-  return parsed.success ? { rule: parsed.data } : { problems: describeProblems(parsed.error) }
+  try {
+    const parsed = schema.safeParse(document, { reportInput: true })
+    return parsed.success ? { rule: parsed.data } : { problems: describeProblems(parsed.error) }
+  } catch {
+    // A condition that cannot be compiled for a reason nobody thought of: one document must not end a whole partition.
+    return { problems: ['document: it cannot be read'] }
+  }
 }
 
 /** The order in which rules grant: by priority, then id, guardrails after rules of the same name. */
@@ -75,10 +81,11 @@ export function candidatesOf({ own, guardrails }: Ruleset, callers: Callers): re
   return others.length === 0 ? mine : [...mine, ...others].sort(byOrder)
 }
 
-/** What must be known of the callers' posture before anything can be decided about them. */
-export function postureAskedFor(ruleset: Ruleset, callers: Callers): readonly PostureKind[] {
-  const kinds = candidatesOf(ruleset, callers).flatMap(({ rule }) => rule.conditions.posture?.kinds ?? [])
-  return [...new Set(kinds)]
+/** The signals that must be known before anything can be decided about the callers, in an order of their own. */
+export function postureAskedFor(ruleset: Ruleset, callers: Callers): readonly SignalName[] {
+  const asked = candidatesOf(ruleset, callers).flatMap(({ rule }) => rule.conditions.posture?.asked ?? [])
+  const byName = new Map(asked.map(name => [`${name.of}/${name.signal}`, name]))
+  return [...byName].sort(([a], [b]) => compareText(a, b)).map(([, name]) => name)
 }
 
 /** Nothing, for a rule that is a draft or disabled. */

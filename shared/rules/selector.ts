@@ -1,23 +1,27 @@
 import { z } from 'zod'
+import { labels } from '../document.ts'
 import type { Callers } from '../workload/identify.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { TestTrace } from './decision.ts'
 
 /** Exact text, or text that ends in one `*`, which stands for any ending. There are no regular expressions. */
-export const pattern = z
-  .string()
-  .min(1)
-  .max(253)
-  .regex(/^[^*]*\*?$/, 'expected exact text, or text that ends in one *')
+const patternOf = (longest: number) =>
+  z
+    .string()
+    .min(1)
+    .max(longest)
+    .regex(/^[^*]*\*?$/, 'expected exact text, or text that ends in one *')
+const pattern = patternOf(253)
+const subjectPattern = patternOf(512)
+
+/** What no name of Kubernetes has cannot fit: such a rule would look like protection, and be none (RFC 1123). */
+const namePattern = pattern.regex(/^[a-z0-9.*-]+$/, 'expected lower-case letters, digits, dashes and dots')
 
 const labelled = z.strictObject({
-  labels: z
-    .record(z.string(), z.string())
-    .refine(labels => Object.keys(labels).length > 0, 'expected a label at least')
-    .refine(labels => Object.keys(labels).length <= 16, 'expected 16 labels at most'),
+  labels: labels.refine(record => Object.keys(record).length > 0, 'expected a label at least'),
 })
 
-const issuerSelector = z.union([pattern, labelled], {
+const issuerSelector = z.union([pattern.regex(/^[a-z0-9*-]+$/), labelled], {
   error: 'expected an issuer id, "*", or { "labels": { … } }',
 })
 
@@ -26,14 +30,14 @@ export const workloadSelector = z.strictObject({
   issuer: issuerSelector,
   kind: z.enum(['aks', 'arc', 'kubernetes', 'entra', 'oidc']).optional(),
   region: pattern.optional(),
-  namespace: pattern.optional(),
-  serviceAccount: pattern.optional(),
+  namespace: namePattern.optional(),
+  serviceAccount: namePattern.optional(),
   serviceAccountUid: z.string().min(1).max(128).optional(),
-  pod: pattern.optional(),
-  node: pattern.optional(),
-  subject: pattern.optional(),
+  pod: namePattern.optional(),
+  node: namePattern.optional(),
+  subject: subjectPattern.optional(),
   /** Who asks on the workload's behalf: an issuer's id and a subject there, since subjects repeat among issuers. */
-  actor: z.strictObject({ issuer: pattern, subject: pattern }).optional(),
+  actor: z.strictObject({ issuer: pattern, subject: subjectPattern }).optional(),
 })
 export type WorkloadSelector = z.output<typeof workloadSelector>
 

@@ -16,7 +16,11 @@ const claims = z
     tid: z.guid(),
     oid: z.guid(),
     idtyp: z.enum(['app', 'user']).optional(),
-    scp: z.string().max(2_048).optional(),
+    scp: z
+      .string()
+      .max(2_048)
+      .refine(scp => scp.split(' ').length <= 64)
+      .optional(),
     xms_mirid: z.string().max(512).optional(),
     roles,
   })

@@ -9,7 +9,8 @@ const dnsSubdomain = z
   .string()
   .max(253)
   .regex(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/)
-const uid = z.string().min(1).max(128)
+/** A UUID, or whatever else a distribution takes for one. */
+const uid = z.string().regex(/^[\x20-\x7E]{1,128}$/)
 
 /**
  * The private claims of a bound service-account token, Kubernetes 1.21 and later

@@ -156,6 +156,7 @@ async function checkSignature(token: UnverifiedToken, key: IssuerKey): Promise<v
 function identify(token: UnverifiedToken, issuer: Issuer): Workload {
   const region = issuer.region ?? regionOf(issuer.issuerUrl)
   const act = actClaim(token.payload)
+  const { claims, beyondBounds } = keptClaims(token.payload, issuer.keepClaims)
   return {
     issuer: {
       id: issuer.id,
@@ -166,7 +167,8 @@ function identify(token: UnverifiedToken, issuer: Issuer): Workload {
     subject: token.claims.sub,
     ...identityOf(token, issuer),
     ...(act && { act }),
-    claims: keptClaims(token.payload, issuer.keepClaims),
+    claims,
+    ...(beyondBounds.length > 0 && { claimsBeyondBounds: beyondBounds }),
     token: tokenFacts(token),
   }
 }
@@ -185,7 +187,7 @@ function identityOf(token: UnverifiedToken, issuer: Issuer): Partial<Workload> {
 }
 
 function tokenFacts({ header, claims, payload }: UnverifiedToken): Workload['token'] {
-  const { jti, uti } = keptClaims(payload, ['jti', 'uti'])
+  const { jti, uti } = keptClaims(payload, ['jti', 'uti']).claims
   const id = jti ?? uti
   return {
     keyId: header.kid,

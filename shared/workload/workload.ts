@@ -33,6 +33,8 @@ export interface Workload {
   /** Who acts for it by the word of its own token. */
   readonly act?: Act
   readonly claims: Readonly<Record<string, Claim>>
+  /** Names of claims that the issuer keeps and that the token has, but too large to be facts. */
+  readonly claimsBeyondBounds?: readonly string[]
   readonly token: TokenFacts
 }
 

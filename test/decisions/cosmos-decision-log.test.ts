@@ -1,11 +1,13 @@
 import type { Container } from '@azure/cosmos'
+import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { cosmosDecisionLog } from '../../shared/decisions/cosmos-decision-log.ts'
-import type { DecisionLog } from '../../shared/decisions/record.ts'
+import type { DecisionLog, ExchangeEntry } from '../../shared/decisions/record.ts'
 import { decide } from '../../shared/rules/decide.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
 import { allow, deny, factsOf, rulesetOf } from '../rules/facts.ts'
 import { entryOf, traceOf } from './entry.ts'
+import { anyWorkload, largestPosture, largestWorkload } from './largest-workload.ts'
 
 let standIn: StandIn
 let container: Container
@@ -113,6 +115,55 @@ describe('what is refused', () => {
     const { trace, traceOmitted } = JSON.parse(line)
     expect(trace[0]).toMatchObject({ rule: decision.rules[0]?.id, selected: true, matched: true })
     expect(trace.length + traceOmitted).toBe(200)
+  })
+
+  describe('of what others sign is so much that no trace would fit', () => {
+    const scopes = Array.from({ length: 32 }, (_, index) => `${'s'.repeat(62)}${10 + index}`)
+    const { workload, ...facts } = factsOf({ workload: largestWorkload, scopes, posture: largestPosture })
+    const asked = { target: '\u0001'.repeat(512), scopes: scopes.slice(0, 15) }
+    const trace = Array.from({ length: 40 }, (_, index) => traceOf(`rule-${index}`, true))
+    const rules = trace.map(({ rule, target, version }) => ({ id: rule, target, version }))
+    const large = { workload, actor: workload, asked, facts, rules, trace }
+    const outcomes = fc.constantFrom<Partial<ExchangeEntry>>(
+      { outcome: 'denied', reason: 'denied_by_rule' },
+      { outcome: 'failed', code: 'server_error', reason: 'record_too_large', follows: { stream: 's', id: '1' } },
+    )
+
+    test('an allowed exchange: nothing would leave without all that it rests on', async () => {
+      const entry = entryOf({ ...large, outcome: 'allowed' })
+      await expect(log.write(entry)).rejects.toMatchObject({ code: 'server_error', reason: 'record_too_large' })
+      expect(printed).toEqual([])
+    })
+
+    test('not a denial: it is recorded without facts and claims, and counts what else it leaves out', async () => {
+      const { stream, id } = await log.write(entryOf(large))
+      const { resource } = await container.item(id, stream).read()
+      const { subject, token } = largestWorkload
+      const who = { issuer: { id: largestWorkload.issuer.id, kind: 'oidc' }, subject, token, claims: {} }
+      expect(resource).toMatchObject({ outcome: 'denied', workload: who, actor: who, asked, factsOmitted: true })
+      expect(resource).toMatchObject({ rules: rules.slice(0, 8), rulesOmitted: 32, trace: [], traceOmitted: 40 })
+      expect(resource.facts).toBe(undefined)
+    })
+
+    test('no denial and no failure, whatever the workload, the actor and the posture', async () => {
+      const posture = fc.constantFrom({}, largestPosture)
+      const one = {
+        workload: anyWorkload,
+        actor: fc.option(anyWorkload, { nil: undefined }),
+        posture,
+        outcome: outcomes,
+      }
+      await fc.assert(
+        fc.asyncProperty(fc.record(one), async ({ workload, actor, posture, outcome }) => {
+          printed = []
+          const known = { ...large, workload, facts: { ...facts, posture }, ...(actor && { actor }) }
+          await log.write(entryOf({ ...known, ...outcome }))
+          const record = JSON.parse(printed[0] ?? '')
+          expect(record).toMatchObject({ ...outcome, workload: { subject: workload.subject, token: workload.token } })
+        }),
+        { numRuns: 100, seed: 505 },
+      )
+    })
   })
 
   test.each([

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { type FittingEntry, fitTrace } from '../../shared/decisions/record-trace.ts'
+import { type FittingEntry, fitTrace, withoutFacts } from '../../shared/decisions/record-trace.ts'
 import type { RuleTrace } from '../../shared/rules/decision.ts'
+import { factsOf, paymentsApi } from '../rules/facts.ts'
 import { entryOf, traceOf } from './entry.ts'
 
 const misses = (count: number) => Array.from({ length: count }, (_, index) => traceOf(`miss-${index}`, false))
@@ -75,4 +76,45 @@ test('of many limits that matched, the record names the first 8 and counts the o
 test('other records have no trace, and stay as they are', () => {
   const entry = { kind: 'revocation', decision: 'd', outcome: 'revoked', lease: { id: 'slot.0' } } as const
   expect(fitTrace(entry, 0)).toBe(entry)
+})
+
+describe('an entry without facts', () => {
+  const { workload: _workload, ...facts } = factsOf()
+  const entra = {
+    tenant: 'tenant',
+    objectId: 'object',
+    application: 'app',
+    principal: 'application',
+    principalStated: true,
+  } as const
+  const workload = {
+    ...paymentsApi,
+    entra: { ...entra, roles: ['reader'], scopes: ['read'] },
+    act: { subject: 'somebody' },
+    claims: { team: 'payments' },
+    claimsBeyondBounds: ['groups'],
+  }
+
+  test('still says who asked for what, and what came of it', () => {
+    const entry = entryOf({ workload, actor: workload, facts, trace: misses(3) })
+    const who = { ...paymentsApi, issuer: { ...paymentsApi.issuer, labels: {} }, entra: { ...entra, roles: [] } }
+    const expected = entryOf({ workload: who, actor: who, trace: misses(3) })
+    expect(withoutFacts(entry)).toEqual({ ...expected, factsOmitted: true })
+  })
+
+  test('names the first eight rules that denied and counts the others', () => {
+    const rules = Array.from({ length: 40 }, (_, index) => ({ id: `deny-${index}`, target: 'orders-db', version: 'v' }))
+    expect(withoutFacts(entryOf({ rules }))).toMatchObject({ rules: rules.slice(0, 8), rulesOmitted: 32 })
+    expect(withoutFacts(entryOf({ rules: rules.slice(0, 8) }))).not.toHaveProperty('rulesOmitted')
+  })
+
+  test('is that of a failure too', () => {
+    expect(withoutFacts(entryOf({ outcome: 'failed', facts }))).toMatchObject({ outcome: 'failed', factsOmitted: true })
+  })
+
+  test('is none that allows, and none of another kind: these stay as they are', () => {
+    const allowed = entryOf({ outcome: 'allowed', facts })
+    const revoked = { kind: 'revocation', decision: 'd', outcome: 'revoked', lease: { id: 'slot.0' } } as const
+    for (const entry of [allowed, revoked]) expect(withoutFacts(entry)).toBe(entry)
+  })
 })

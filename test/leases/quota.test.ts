@@ -170,6 +170,23 @@ describe.each([
     await expect(hold('api-3', 1)).rejects.toEqual(exhausted)
   })
 
+  test('are free while no account was made for their lease, and whoever makes it after all takes one again', async () => {
+    const nothing = async (held: HeldLease) => instanceOn(store, clock).abandon(held, 'nothing')
+    await nothing(await hold('api-1', 1))
+    const second = await hold('api-2', 1)
+    expect(second.mustMint).toBe(true)
+    await expect(hold('api-1', 1)).rejects.toEqual(exhausted)
+    await nothing(second)
+    expect(await hold('api-1', 1)).toMatchObject({ mustMint: true, stored: { lease: { generation: 0 } } })
+    await expect(hold('api-2', 1)).rejects.toEqual(exhausted)
+    await expect(hold('api-3', 1)).rejects.toEqual(exhausted)
+  })
+
+  test('stay taken where it is unclear whether an account was made', async () => {
+    await instanceOn(store, clock).abandon(await hold('api-1', 1), 'unclear')
+    await expect(hold('api-2', 1)).rejects.toEqual(exhausted)
+  })
+
   test('that are free again go to one each of those who ask at once', async () => {
     const { expiresAt } = await hold('api-1', 1)
     clock.time = expiresAt
@@ -268,6 +285,14 @@ describe('a quota', () => {
 })
 
 describe('a search for a place', () => {
+  const lapsed: Place = {
+    schema: 1,
+    id: 'place-0',
+    slot,
+    lease: 'earlier',
+    until: new Date(noon).toISOString(),
+    ttl: 1,
+  }
   const memory = leaseMemory().places
 
   test('takes few turns, even for a hundred pods that start at once', async () => {
@@ -284,6 +309,29 @@ describe('a search for a place', () => {
   test('ends where a place is neither shown nor given', async () => {
     store = { ...leaseMemory(), places: { ...memory, all: async () => [], create: async () => false } }
     await expect(hold('api-1', 5)).rejects.toEqual(exhausted)
+  })
+
+  test('makes a place anew that had lapsed and was removed after it was seen', async () => {
+    const places = leaseMemory().places
+    const seen = [[{ id: lapsed.id, etag: '"removed"', place: lapsed }]]
+    store = { ...leaseMemory(), places: { ...places, all: async of => seen.pop() ?? places.all(of) } }
+    expect(await hold('api-1', 1)).toMatchObject({ mustMint: true })
+    await expect(hold('api-2', 1)).rejects.toEqual(exhausted)
+  })
+
+  test('tries once for a lapsed place that somebody else was faster to take', async () => {
+    const places = leaseMemory().places
+    const faster: Place = { ...lapsed, lease: 'faster', until: new Date(noon + minute).toISOString() }
+    places.put(faster)
+    const asked: string[] = []
+    const replace: typeof places.replace = (place, etag) => {
+      asked.push(place.id)
+      return places.replace(place, etag)
+    }
+    const all = async () => [{ id: lapsed.id, etag: '"before"', place: lapsed }]
+    store = { ...leaseMemory(), places: { ...places, all, replace } }
+    await expect(hold('api-1', 1)).rejects.toEqual(exhausted)
+    expect(asked).toEqual(['place-0'])
   })
 })
 
@@ -310,6 +358,26 @@ describe('a lease that was not created', () => {
     expect(await hold('api-1', 1)).toMatchObject({ mustMint: false })
     expect(await hold('api-2', 1)).toMatchObject({ mustMint: true })
   })
+})
+
+test('a lease that is retaken while its last minter gives it back keeps its place: no other pod gets one beside it', async () => {
+  const memory = leaseMemory()
+  let retaking: Promise<unknown> = Promise.resolve()
+  let isGivingBack = false
+  const read: typeof memory.places.read = async (of, id) => {
+    if (isGivingBack) {
+      isGivingBack = false
+      retaking = hold('api-1', 1)
+      await retaking.catch(() => undefined)
+    }
+    return memory.places.read(of, id)
+  }
+  store = { ...memory, places: { ...memory.places, read } }
+  const held = await hold('api-1', 1)
+  isGivingBack = true
+  await instanceOn(store, clock).abandon(held, 'nothing')
+  const outcomes = await Promise.allSettled([retaking, hold('api-2', 1)])
+  expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(1)
 })
 
 describe('in Cosmos DB, places', () => {

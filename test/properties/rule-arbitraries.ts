@@ -19,7 +19,13 @@ const base = fc
     }),
     sparse({ notBefore: isoInstant, expiresAt: isoInstant, whenDenied: word('ask the owner', 'ask us') }, 0.15),
   )
-  .map(([required, others]) => ({ ...required, ...others }))
+  .map(([required, others]) => ({ ...required, ...sometimeInForce(others) }))
+
+/** A rule that is never in force is not accepted. */
+function sometimeInForce<Validity extends { notBefore?: string; expiresAt?: string }>(validity: Validity) {
+  const { notBefore, ...others } = validity
+  return notBefore !== undefined && notBefore < (validity.expiresAt ?? '9') ? validity : others
+}
 
 const grant = sparse(
   {

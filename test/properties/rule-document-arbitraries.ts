@@ -25,7 +25,17 @@ const complete = {
   description: 'everything',
 }
 
-const addresses = ['::/0', '0.0.0.0/0', '10.1.2.3/8', '10.0.0.0/33', '::ffff:10.0.0.0/104', '0::ffff:10.0.0.0/104']
+const addresses = [
+  '::/0',
+  '0.0.0.0/0',
+  '10.1.2.3/8',
+  '10.0.0.0/33',
+  '::ffff:10.0.0.0/104',
+  '0::ffff:10.0.0.0/104',
+  '::1/8.5',
+  '::1/1e1',
+  '10.0.0.0/8.5',
+]
 const texts = ['*', 'a*', 'a*b', '**', '', 'a\n*', '\ud800*', 'x'.repeat(253), 'x'.repeat(300)]
 const ids = ['a', 'a'.repeat(63), 'a'.repeat(64), '*', 'constructor', 'valueof', '-', 'A']
 const instants = ['0000-01-01T00:00:00Z', '9999-12-31T23:59:59.999999999Z', '2026-02-30T00:00:00Z', '2026-06-01']
@@ -84,6 +94,7 @@ const otherwise = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
   fc.constantFrom(...Intl.supportedValuesOf('timeZone')),
   fc.tuple(fc.oneof(fc.ipV4(), fc.ipV6()), fc.nat(130)).map(([address, bits]) => `${address}/${bits}`),
+  fc.tuple(fc.ipV6(), fc.double({ min: 0, max: 128, noNaN: true })).map(([address, bits]) => `${address}/${bits}`),
   fc.ipV6(),
 )
 

@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Calendar, isOn, parseCalendar } from '../../shared/rules/calendar.ts'
+import { type Calendar, isOn, nextEdge, type Period, parseCalendar } from '../../shared/rules/calendar.ts'
 
 const document = { schema: 1, id: 'holidays', days: ['2026-12-25'], knownUntil: '2026-12-31' }
 
@@ -45,6 +46,93 @@ describe('what is on a calendar', () => {
 
   test('is known for ever where the calendar says nothing else', () => {
     expect(isOnAt(calendar({ knownUntil: undefined }), '9999-12-31T00:00:00Z')).toBe(false)
+  })
+})
+
+describe('the periods of a calendar', () => {
+  const start = Date.parse('2026-06-01T00:00:00Z')
+  const day = dayOf('2026-06-01')
+
+  function ofPeriods(periods: readonly Period[]): Calendar {
+    const instants = periods.map(({ from, to }) => ({
+      from: new Date(start + from).toISOString(),
+      to: new Date(start + to).toISOString(),
+    }))
+    return calendar({ days: [], knownUntil: undefined, periods: instants })
+  }
+
+  /** The next edge after a number of milliseconds from the start. */
+  const edgeAfter = (found: Calendar, time: number) => nextEdge(found, start + time) - start
+
+  /** So many within so few milliseconds that most overlap, touch or hold one another. */
+  const span = 60
+  const anyPeriod = fc
+    .tuple(fc.nat(span - 1), fc.integer({ min: 1, max: 12 }))
+    .map(([from, length]) => ({ from, to: Math.min(span, from + length) }))
+  const anyPeriods = fc.array(anyPeriod, { maxLength: 12 })
+  const anyTime = fc.integer({ min: -2, max: span + 2 })
+  const runs = { numRuns: 2_000, seed: 504 }
+
+  test('are judged as they stand, whichever overlap, touch or come first', () => {
+    fc.assert(
+      fc.property(anyPeriods, anyTime, (periods, time) => {
+        const expected = periods.some(({ from, to }) => from <= time && time < to)
+        expect(isOn(ofPeriods(periods), day, start + time)).toBe(expected)
+      }),
+      runs,
+    )
+  })
+
+  test('next begin or end where somebody who looks at every millisecond sees it', () => {
+    fc.assert(
+      fc.property(anyPeriods, anyTime, (periods, time) => {
+        const isWithin = (at: number) => periods.some(({ from, to }) => from <= at && at < to)
+        const later = Array.from({ length: span + 1 }, (_, at) => at).filter(at => at > time)
+        const expected = later.find(at => isWithin(at) !== isWithin(time)) ?? Number.POSITIVE_INFINITY
+        expect(edgeAfter(ofPeriods(periods), time)).toBe(expected)
+      }),
+      runs,
+    )
+  })
+
+  test.each([
+    ['before them all', -1, 0],
+    ['as the first begins', 0, 20],
+    ['where it touches the next', 10, 20],
+    ['as they end', 20, 30],
+    ['within one that lies in another', 35, 50],
+    ['after them all', 50, Number.POSITIVE_INFINITY],
+  ])('asked %s, next begin or end where they do together', (_, time, expected) => {
+    const periods = [
+      { from: 30, to: 50 },
+      { from: 10, to: 20 },
+      { from: 0, to: 10 },
+      { from: 34, to: 36 },
+    ]
+    expect(edgeAfter(ofPeriods(periods), time)).toBe(expected)
+  })
+
+  test('are searched by halves: of a thousand, a decision looks at eleven at most', () => {
+    const thousand = Array.from({ length: 1_000 }, (_, index) => ({ from: index * 10, to: index * 10 + 5 }))
+    const found = ofPeriods(thousand)
+    let looks = 0
+    const periods = new Proxy(found.periods, {
+      get(all, name) {
+        if (/^\d+$/.test(String(name))) looks += 1
+        return Reflect.get(all, name)
+      },
+    })
+    for (const ask of [
+      (time: number) => isOn({ ...found, periods }, day, time),
+      (time: number) => nextEdge({ ...found, periods }, time),
+    ]) {
+      for (const { from } of thousand) {
+        looks = 0
+        ask(start + from)
+        expect(looks).toBeGreaterThan(0)
+        expect(looks).toBeLessThanOrEqual(11)
+      }
+    }
   })
 })
 

@@ -2,7 +2,7 @@ import type { Container } from '@azure/cosmos'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Follower, followContainer, hardLimit } from '../../shared/cosmos-follower.ts'
 import { cosmosPosture, type Signals } from '../../shared/rules/cosmos-posture.ts'
-import { type PostureKind, postureKinds } from '../../shared/rules/facts.ts'
+import { postureKinds, type SignalName } from '../../shared/rules/facts.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
 import { failureOf } from '../workload/tokens.ts'
 import { paymentsApi } from './facts.ts'
@@ -12,6 +12,8 @@ let standIn: StandIn
 let documents: Container
 let container: Container
 let clock: number
+/** How often the gateway has read a document. */
+let reads: number
 let follower: Follower
 let signals: Signals
 
@@ -22,7 +24,13 @@ const signal = (of: string, id: string, value: unknown) => ({ schema: 1, id, of,
 const fact = (value: unknown) => ({ ...observation, value })
 
 beforeAll(async () => {
-  standIn = await startStandIn({ containers: [{ id: 'posture', partitionKey: '/of', defaultTtl: -1 }] })
+  standIn = await startStandIn({
+    containers: [{ id: 'posture', partitionKey: '/of', defaultTtl: -1 }],
+    authorize: (identity, _container, action) => {
+      if (identity === 'gateway' && action === 'read') reads += 1
+      return true
+    },
+  })
   documents = standIn.database('token-of-observer').container('posture')
   container = standIn.database('token-of-gateway', { maxRetryAttemptCount: 0 }).container('posture')
 })
@@ -33,6 +41,7 @@ beforeEach(async () => {
   for (const { id, of } of resources) await documents.item(id, of).delete()
   await save(signal(ofCluster, 'defender', 0), signal(ofPod, 'attested', true), signal('cluster/other', 'defender', 9))
   clock = 1_000_000
+  reads = 0
   signals = cosmosPosture(container, onChange => {
     follower = followContainer({
       container,
@@ -54,28 +63,32 @@ async function save(...saved: readonly object[]): Promise<void> {
   for (const one of saved) await documents.items.upsert(one)
 }
 
-function queriesFail(): void {
-  standIn.cosmos.faults.add({ container: 'posture', action: 'query', status: 503 })
+function readsFail(): void {
+  for (const action of ['read', 'query'] as const) {
+    standIn.cosmos.faults.add({ container: 'posture', action, status: 503 })
+  }
 }
 
-const postureOf = (...kinds: readonly PostureKind[]) => signals.of(kinds, paymentsApi)
+const clusterDefender: SignalName = { of: 'cluster', signal: 'defender' }
+const podAttested: SignalName = { of: 'pod', signal: 'attested' }
+const podScanned: SignalName = { of: 'pod', signal: 'scanned' }
+
+const postureOf = (...asked: readonly SignalName[]) => signals.of(asked, paymentsApi)
 
 describe('the posture of a workload', () => {
-  test('is what was observed of its own cluster, pod and so on, of the kinds that are asked for', async () => {
-    expect(await postureOf('cluster', 'pod')).toEqual({
+  test('is what was observed of its own cluster, pod and so on, of the signals that are asked for', async () => {
+    await save(signal(ofPod, 'defender', 2))
+    expect(await postureOf(clusterDefender, podAttested)).toEqual({
       cluster: { defender: fact(0) },
       pod: { attested: fact(true) },
     })
-    expect(await postureOf('pod')).toEqual({ pod: { attested: fact(true) } })
+    expect(await postureOf({ of: 'pod', signal: 'defender' })).toEqual({ pod: { defender: fact(2) } })
   })
 
-  test('says that nothing was observed, and nothing of kinds that the token does not tell', async () => {
+  test('is nothing where nothing was observed, or the token does not tell of what', async () => {
     const { pod, node, ...podless } = paymentsApi
-    expect(await signals.of(postureKinds, podless)).toEqual({
-      cluster: { defender: fact(0) },
-      namespace: {},
-      serviceAccount: {},
-    })
+    const asked = postureKinds.map(of => ({ of, signal: 'defender' }))
+    expect(await signals.of(asked, podless)).toEqual({ cluster: { defender: fact(0) } })
   })
 
   test('leaves out what was observed of another object of the same name', async () => {
@@ -83,84 +96,98 @@ describe('the posture of a workload', () => {
       { ...signal(ofPod, 'earlier', 1), uid: 'uid-of-an-earlier-pod' },
       { ...signal(ofPod, 'own', 1), uid: 'uid-of-pod' },
     )
-    const { pod } = await postureOf('pod')
-    expect(Object.keys(pod ?? {})).toEqual(['attested', 'own'])
+    const asked = ['earlier', 'own'].map(name => ({ of: 'pod', signal: name }) as const)
+    expect(await postureOf(...asked)).toEqual({ pod: { own: fact(1) } })
   })
 
   test('leaves out what cannot be read, and holds the rest', async () => {
     await save({ ...signal(ofPod, 'broken', 1), expiresAt: 'never' })
-    expect(await postureOf('pod')).toEqual({ pod: { attested: fact(true) } })
+    expect(await postureOf({ of: 'pod', signal: 'broken' }, podAttested)).toEqual({ pod: { attested: fact(true) } })
+  })
+
+  test('is that of the first 64 signals at most', async () => {
+    const asked = Array.from({ length: 65 }, (_, index) => ({ of: 'pod', signal: `s${index}` }) as const)
+    await save(signal(ofPod, 's63', 1), signal(ofPod, 's64', 1))
+    expect(await postureOf(...asked)).toEqual({ pod: { s63: fact(1) } })
+    expect(reads).toBe(64)
   })
 
   test('costs nothing where no rule asks: Cosmos DB may be down', async () => {
-    for (const action of ['query', 'changeFeed'] as const) {
-      standIn.cosmos.faults.add({ container: 'posture', action, status: 503 })
-    }
+    readsFail()
+    standIn.cosmos.faults.add({ container: 'posture', action: 'changeFeed', status: 503 })
     clock += hardLimit + 1
     expect(await postureOf()).toEqual({})
   })
 })
 
+describe('signals that nobody asks for', () => {
+  test('are neither read nor facts, however many and long they are', async () => {
+    const others = Array.from({ length: 40 }, (_, index) => signal(ofPod, `a${index}`, 'x'.repeat(500)))
+    await save(...others)
+    expect(await postureOf(podAttested)).toEqual({ pod: { attested: fact(true) } })
+    expect(reads).toBe(1)
+  })
+
+  test('are read once somebody does', async () => {
+    await save(signal(ofPod, 'scanned', 1))
+    await postureOf(podAttested)
+    expect(await postureOf(podAttested, podScanned)).toEqual({ pod: { attested: fact(true), scanned: fact(1) } })
+    expect(reads).toBe(2)
+  })
+})
+
 describe('posture that was read', () => {
   test('is read no more, whether anything was observed or not', async () => {
-    const before = await postureOf('cluster', 'namespace')
-    queriesFail()
+    const asked = [clusterDefender, podScanned]
+    const before = await postureOf(...asked)
+    readsFail()
     clock += hardLimit + 1
-    expect(await postureOf('cluster', 'namespace')).toEqual(before)
+    expect(await postureOf(...asked)).toEqual(before)
   })
 
   test('is one reading for everybody who waits', async () => {
-    await save(signal(ofCluster, 'scan', { high: 0 }))
-    const found = await Promise.all(Array.from({ length: 10 }, () => postureOf('cluster')))
-    const values = found.map(({ cluster }) => cluster?.['scan']?.value)
-    expect(values[0]).toEqual({ high: 0 })
-    expect(new Set(values).size).toBe(1)
+    const found = await Promise.all(Array.from({ length: 10 }, () => postureOf(clusterDefender)))
+    expect(found).toEqual(Array(10).fill({ cluster: { defender: fact(0) } }))
+    expect(reads).toBe(1)
   })
 
   test.each<[string, object, object]>([
-    ['another observation', signal(ofPod, 'attested', false), { attested: fact(false) }],
-    ['one signal more', signal(ofPod, 'scanned', 1), { attested: fact(true), scanned: fact(1) }],
+    ['another observation', signal(ofPod, 'attested', false), { pod: { attested: fact(false) } }],
+    ['one signal more', signal(ofPod, 'scanned', 1), { pod: { attested: fact(true), scanned: fact(1) } }],
     ['a tombstone', { id: 'attested', of: ofPod, deleted: true }, {}],
     ['what cannot be read', { id: 'attested', of: ofPod }, {}],
   ])('is read again when the feed shows %s, within the hard limit', async (_, change, expected) => {
-    await postureOf('pod')
+    await postureOf(podAttested, podScanned)
     await save(change)
     clock += hardLimit + 1
-    expect(await postureOf('pod')).toEqual({ pod: expected })
+    expect(await postureOf(podAttested, podScanned)).toEqual(expected)
   })
 
-  test('is read again when something is observed where nothing was', async () => {
-    expect(await postureOf('namespace')).toEqual({ namespace: {} })
-    await save(signal('namespace/aks-prod-weu/payments', 'frozen', true))
+  test('stays as it is when that of others changes, be they of the same object or name', async () => {
+    const before = await postureOf(podAttested)
+    await save(signal(ofCluster, 'attested', 7), signal(ofPod, 'scanned', 7))
     clock += hardLimit + 1
-    expect(await postureOf('namespace')).toEqual({ namespace: { frozen: fact(true) } })
-  })
-
-  test('stays as it is when that of others changes', async () => {
-    const before = await postureOf('pod')
-    await save(signal(ofCluster, 'defender', 7))
-    clock += hardLimit + 1
-    queriesFail()
-    expect(await postureOf('pod')).toEqual(before)
+    readsFail()
+    expect(await postureOf(podAttested)).toEqual(before)
   })
 })
 
 describe('posture that cannot be read', () => {
   test('is 503, without the text of the client, and is read as soon as it answers again', async () => {
-    queriesFail()
-    const error = await failureOf(postureOf('cluster'))
+    readsFail()
+    const error = await failureOf(postureOf(clusterDefender))
     expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'documents_unavailable' })
     expect(JSON.stringify(error.detail)).not.toContain('localhost')
     standIn.cosmos.faults.clear()
-    expect(await postureOf('cluster')).toEqual({ cluster: { defender: fact(0) } })
+    expect(await postureOf(clusterDefender)).toEqual({ cluster: { defender: fact(0) } })
   })
 
   test('for want of a fresh snapshot is 503, whether it is in memory or not', async () => {
-    await postureOf('cluster')
+    await postureOf(clusterDefender)
     standIn.cosmos.faults.add({ container: 'posture', action: 'changeFeed', status: 503 })
     clock += hardLimit + 1
-    for (const kind of ['cluster', 'pod'] as const) {
-      expect(await failureOf(postureOf(kind))).toMatchObject({
+    for (const asked of [clusterDefender, podAttested]) {
+      expect(await failureOf(postureOf(asked))).toMatchObject({
         code: 'temporarily_unavailable',
         reason: 'snapshot_stale',
       })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Json, type PostureKind, postureKinds } from '../../shared/rules/facts.ts'
-import { postureKey, readSignals, signalDocument, signalsOf } from '../../shared/rules/posture-signal.ts'
+import { postureKey, postureOf, readSignal, signalDocument } from '../../shared/rules/posture-signal.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { paymentsApi } from './facts.ts'
 
@@ -14,9 +14,10 @@ const document = {
 }
 const namedPod = 'pod/aks-prod-weu/payments/api-7d9c6b5f4-x2x7k'
 
-/** The facts that documents give, of the kind that their key names. */
-function factsOf(kind: PostureKind, documents: readonly object[], workload = paymentsApi) {
-  return signalsOf(kind, workload, readSignals(documents))
+/** The facts that documents give that were asked for, all of them of one kind. */
+function factsOf(of: PostureKind, documents: readonly object[], workload = paymentsApi) {
+  const observed = documents.map(stored => ({ of, document: signalDocument.parse(stored) }))
+  return postureOf(observed, workload)[of] ?? {}
 }
 
 const isSignal = (changes: object) => signalDocument.safeParse({ ...document, ...changes }).success
@@ -55,6 +56,16 @@ describe('a signal as it is stored', () => {
   test('has a name, a key, two instants, a value, and may have a uid', () => {
     expect(isSignal({})).toBe(true)
     expect(isSignal({ uid: 'uid-of-pod' })).toBe(true)
+  })
+
+  test('is read without what Cosmos DB adds', () => {
+    expect(readSignal({ ...document, _etag: '"1"', _ts: 1_800_000_000 })).toEqual(document)
+  })
+
+  test('is read of no document, of no tombstone and of none that is not in order', () => {
+    expect(readSignal(undefined)).toBeUndefined()
+    expect(readSignal({ id: 'gone', of: document.of, deleted: true })).toBeUndefined()
+    expect(readSignal({ ...document, schema: 2 })).toBeUndefined()
   })
 
   test.each<[string, object]>([
@@ -110,19 +121,24 @@ describe('the value of a signal', () => {
 describe('the facts that signals give', () => {
   test('are when, until when and what, by name', () => {
     const other = { ...document, id: 'attested', value: true }
-    const facts = factsOf('cluster', [document, other])
-    expect(facts).toEqual({
+    expect(factsOf('cluster', [document, other])).toEqual({
       attested: { ...observation, value: true },
       defender: { ...observation, value: { unhealthyHigh: 0 } },
     })
-    expect(Object.keys(facts)).toEqual(['attested', 'defender'])
   })
 
-  test('do not depend on what else is stored there, nor on what Cosmos DB adds', () => {
-    const stored = { ...document, _etag: '"1"', _ts: 1_800_000_000 }
-    const tombstone = { id: 'gone', of: document.of, deleted: true }
-    const unreadable = { ...document, id: 'unreadable', schema: 2 }
-    expect(Object.keys(factsOf('cluster', [tombstone, stored, unreadable]))).toEqual(['defender'])
+  test('are told by what they are about, also where they have one name', () => {
+    const ofPod = { ...document, of: namedPod, value: 'another' }
+    const observed = [{ of: 'pod', document: ofPod } as const, { of: 'cluster', document } as const]
+    const read = observed.map(({ of, document }) => ({ of, document: signalDocument.parse(document) }))
+    expect(postureOf(read, paymentsApi)).toEqual({
+      pod: { defender: { ...observation, value: 'another' } },
+      cluster: { defender: { ...observation, value: { unhealthyHigh: 0 } } },
+    })
+  })
+
+  test('of nothing that was observed are none', () => {
+    expect(postureOf([], paymentsApi)).toEqual({})
   })
 
   test('hold what is too old: the condition judges that', () => {
@@ -157,19 +173,28 @@ describe('the facts that signals give', () => {
 
 describe('signals that are more than the record has room for', () => {
   const long = (id: string, bytes = 512) => ({ ...document, id, value: 'x'.repeat(bytes - 2) })
-  const bytesOf = (facts: object) => Buffer.byteLength(JSON.stringify(facts))
+  const clusterBytes = ({ id, observedAt, expiresAt, value }: ReturnType<typeof long>) =>
+    Buffer.byteLength(JSON.stringify(['cluster', id, { observedAt, expiresAt, value }]))
+  const many = [...'abcdefghij'].map(id => long(id, 480))
+  const left = 6_144 - many.map(clusterBytes).reduce((sum, bytes) => sum + bytes, 0)
+  const empty = clusterBytes(long('z', 2))
 
-  test('are facts up to 1,024 bytes, the first by name, whatever their order', () => {
-    const withRoomFor = (bytes: number) => factsOf('cluster', [long('c', 2), long('b', bytes), long('a')])
-    const fixed = bytesOf(factsOf('cluster', [long('a'), long('b', 2)])) - 2
-    expect(Object.keys(withRoomFor(1_024 - fixed))).toEqual(['a', 'b'])
-    expect(bytesOf(withRoomFor(1_024 - fixed))).toBe(1_024)
-    expect(Object.keys(withRoomFor(1_024 - fixed + 1))).toEqual(['a'])
+  test('are facts up to 6,144 bytes in all, the first that were asked for', () => {
+    const withRoomFor = (bytes: number) => Object.keys(factsOf('cluster', [...many, long('z', bytes)]))
+    expect(withRoomFor(left - empty + 2)).toEqual([...'abcdefghijz'])
+    expect(withRoomFor(left - empty + 3)).toEqual([...'abcdefghij'])
   })
 
-  test('do not push out each other where they do not mean this workload', () => {
-    const pinned = { ...long('a'), uid: 'uid-of-somebody' }
-    expect(Object.keys(factsOf('pod', [pinned, long('b'), { ...document, id: 'c' }]))).toEqual(['b', 'c'])
+  test('take the room of those of another kind', () => {
+    const ofCluster = many.map(stored => ({ of: 'cluster' as const, document: signalDocument.parse(stored) }))
+    const ofPod = { of: 'pod' as const, document: signalDocument.parse({ ...long('z', left), of: namedPod }) }
+    expect(Object.keys(postureOf([ofPod], paymentsApi))).toEqual(['pod'])
+    expect(Object.keys(postureOf([...ofCluster, ofPod], paymentsApi))).toEqual(['cluster'])
+  })
+
+  test('take no room where they do not mean this workload', () => {
+    const pinned = many.map(one => ({ ...one, uid: 'uid-of-somebody' }))
+    expect(Object.keys(factsOf('pod', [...pinned, ...pinned, long('z')]))).toEqual(['z'])
   })
 
   test('leave one that is as long as may be', () => {

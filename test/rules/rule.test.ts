@@ -100,6 +100,52 @@ describe('a rule document', () => {
     expect(problemsOf(document).length).toBeGreaterThan(0)
   })
 
+  describe('that nobody would write', () => {
+    const { length, deep } = { length: 200_000, deep: 100_000 }
+    const places: readonly [string, (value: unknown) => unknown][] = [
+      ['the document itself', value => value],
+      ['a member', value => allow('a', { description: value })],
+      ['its workloads', value => allow('a', { workloads: value })],
+      ['its scopes', value => allow('a', { scopes: value })],
+      ['a condition', value => allow('a', { conditions: { claims: { '/team': value } } })],
+      ['a guardrail', value => deny('g', { target: '*', workloads: value })],
+    ]
+    const values: readonly [string, () => unknown][] = [
+      ['arrays in arrays, 100,000 deep', () => JSON.parse('['.repeat(deep) + ']'.repeat(deep))],
+      ['objects in objects, 100,000 deep', () => JSON.parse(`${'{"a":'.repeat(deep)}1${'}'.repeat(deep)}`)],
+      ['an array of 200,000 numbers', () => Array(length).fill(1)],
+      ['an object of 200,000 members', () => Object.fromEntries(Array.from({ length }, (_, index) => [index, 1]))],
+    ]
+
+    test.each(places.flatMap(([place, put]) => values.map(([what, value]) => [place, what, put, value] as const)))(
+      'is refused and nothing is thrown: %s is %s',
+      (_place, _what, put, value) => {
+        expect(problemsOf(put(value())).length).toBeGreaterThan(0)
+      },
+    )
+
+    test('is told that 16 levels are too few, and only then', () => {
+      const nested = (levels: number) => JSON.parse('['.repeat(levels) + ']'.repeat(levels))
+      const tooDeep = 'document: expected 16 levels at most'
+      expect(problemsOf(allow('a', { description: nested(16) }))).toEqual([tooDeep])
+      expect(problemsOf(allow('a', { description: nested(15) }))).toEqual([
+        expect.stringMatching(/^description: Invalid input: expected string/),
+      ])
+    })
+
+    test('is refused where a check itself fails, for whatever reason, and does not end its partition', () => {
+      const broken = new Proxy(
+        {},
+        {
+          get: () => {
+            throw new RangeError('nobody thought of it')
+          },
+        },
+      )
+      expect(problemsOf(broken)).toEqual(['document: it cannot be read'])
+    })
+  })
+
   test('is refused with what was found, shortened where it is long', () => {
     expect(problemsOf(allow('a', { priority: -1 }))).toEqual([expect.stringMatching(/^priority: .*, found -1$/)])
     const text = 'x'.repeat(2_000)

@@ -93,6 +93,11 @@ test('a denial has the trace of every rule too, in the order of priority and id'
   expect([outcome, trace.map(({ rule }) => rule)]).toEqual(['denied', ['y', 'z', 'a', 'b']])
 })
 
+test('of rules of the same priority and id the guardrail is shown last, also beside one that was passed over', () => {
+  const { trace } = decide(rulesetOf(deny('b', { target: '*' }), allow('b', someoneElse)), factsOf())
+  expect(trace.map(({ target }) => target)).toEqual(['orders-db', '*'])
+})
+
 test('a fact that is not there is shown as expected and not found', () => {
   const { pod: _, ...podless } = paymentsApi
   const pinned = allow('a', { workloads: [{ issuer: '*', pod: 'api-*' }] })

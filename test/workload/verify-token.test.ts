@@ -62,11 +62,12 @@ describe('a token that is in order', () => {
   test('tells the claims that the issuer keeps, within bounds, whatever they are called', async () => {
     issuer = issuerOf({ keepClaims: ['team', 'long', '__proto__', 'absent'] })
     const token = JSON.parse(`{"team":["a","b"],"long":"${'x'.repeat(257)}","__proto__":{},"__proto__":"own"}`)
-    const { claims } = await workloadOf(await rsa.sign(token))
+    const { claims, claimsBeyondBounds } = await workloadOf(await rsa.sign(token))
     expect(Object.entries(claims)).toEqual([
       ['team', ['a', 'b']],
       ['__proto__', 'own'],
     ])
+    expect(claimsBeyondBounds).toEqual(['long'])
   })
 })
 

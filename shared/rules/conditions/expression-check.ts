@@ -1,6 +1,7 @@
-import type { parse } from '@bufbuild/cel'
+import { isCelError, type parse, run } from '@bufbuild/cel'
 import { functions, methods } from './expression-functions.ts'
 import { any, bool, double, fits, int, listOf, nothing, type Shape, string } from './expression-shape.ts'
+import { timeZone } from './zone-clock.ts'
 
 /** A node of CEL's syntax tree (cel.expr.Expr). */
 export type Expression = ReturnType<typeof parse>['expr']
@@ -12,24 +13,32 @@ type Comprehension = Kind<'comprehensionExpr'>
 export class ExpressionMistake extends Error {}
 
 /** What the walk over one expression knows. */
-interface Scope {
+interface Scope extends Reading {
   readonly names: Readonly<Record<string, Shape>>
-  readonly inComprehension: boolean
-  /** Collects the patterns of `matches`. */
-  readonly patterns: Set<string>
+  /** How often this part may be evaluated: once, or for each member of a comprehension's list. */
+  readonly times: number
 }
 
-const maxListLength = 256
+/** What an expression reads and does that its text tells. */
+export interface Reading {
+  /** The names that it looks up in claims and labels, asking whether they are there included. */
+  readonly lookups: Set<string>
+  /** The patterns that it matches with, and how often at the most. */
+  readonly patterns: Map<string, number>
+}
+
+/** The longest list that is a fact: the app roles or scopes of an Entra identity. */
+const longestFact = 64
 
 /**
  * Walks a syntax tree once: everything that it names is there, and everything that it calls takes what it is given, as
- * far as can be told. Returns the patterns that it matches with. Throws {@link ExpressionMistake}.
+ * far as can be told. Throws {@link ExpressionMistake}.
  */
-export function checkExpression(root: Expression, names: Readonly<Record<string, Shape>>): ReadonlySet<string> {
-  const patterns = new Set<string>()
-  const result = shapeOf(root, { names, inComprehension: false, patterns })
+export function checkExpression(root: Expression, names: Readonly<Record<string, Shape>>): Reading {
+  const reading = { lookups: new Set<string>(), patterns: new Map<string, number>() }
+  const result = shapeOf(root, { ...reading, names, times: 1 })
   if (!fits(result, bool)) throw new ExpressionMistake(`expected true or false, found ${describe(result)}`)
-  return patterns
+  return reading
 }
 
 function shapeOf(node: Expression | undefined, scope: Scope): Shape {
@@ -80,8 +89,8 @@ function selected(operand: Shape, field: string): Shape {
 }
 
 function listed(elements: readonly Expression[], scope: Scope): Shape {
-  if (elements.length > maxListLength) throw new ExpressionMistake(`expected a list of ${maxListLength} at most`)
   const shapes = elements.map(element => shapeOf(element, scope))
+  if (shapes.some(hasMembers)) throw new ExpressionMistake('objects and maps cannot stand in a list, but their members')
   const [first] = shapes
   return listOf(first && shapes.every(shape => shape.kind === first.kind) ? first : any)
 }
@@ -89,10 +98,13 @@ function listed(elements: readonly Expression[], scope: Scope): Shape {
 function called({ function: name, target, args }: Call, scope: Scope): Shape {
   const operands = target ? [target, ...args] : args
   if (name === '_[_]') return indexed(operands, scope)
+  if (name === '@in') return contained(operands, scope)
   const shapes = operands.map(operand => shapeOf(operand, scope))
   if (name === '_?_:_') return chosen(shapes)
   if (name === '_==_' || name === '_!=_') return compared(shapes)
-  if (name === 'matches') scope.patterns.add(literalText(args[0], 'a pattern in quotes'))
+  if (name === 'matches') notePattern(literalText(args[0], 'a pattern in quotes'), scope)
+  if (target && args.length > 0 && name.startsWith('get')) checkZone(args[0], scope)
+  if (name === 'timestamp' || name === 'duration') checkLiteral(name, args[0])
   return result(name, target !== undefined, shapes)
 }
 
@@ -112,7 +124,7 @@ function result(name: string, onReceiver: boolean, shapes: readonly Shape[]): Sh
 function indexed([operand, index]: readonly Expression[], scope: Scope): Shape {
   const shape = shapeOf(operand, scope)
   if (shape.kind === 'map') {
-    literalText(index, 'a name in quotes')
+    scope.lookups.add(literalText(index, 'a name in quotes'))
     return shape.of
   }
   if (!fits(shape, listOf(any)) || !fits(shapeOf(index, scope), int))
@@ -120,12 +132,44 @@ function indexed([operand, index]: readonly Expression[], scope: Scope): Shape {
   return shape.kind === 'list' ? shape.of : any
 }
 
+function contained([member, container]: readonly Expression[], scope: Scope): Shape {
+  const shape = shapeOf(container, scope)
+  if (hasMembers(shapeOf(member, scope))) throw new ExpressionMistake('objects and maps are in nothing')
+  if (shape.kind === 'map') scope.lookups.add(literalText(member, 'a name in quotes'))
+  else if (!fits(shape, listOf(any))) throw new ExpressionMistake(`nothing is in ${describe(shape)}`)
+  return bool
+}
+
+function notePattern(pattern: string, { patterns, times }: Scope): void {
+  patterns.set(pattern, (patterns.get(pattern) ?? 0) + times)
+}
+
+/** The clocks of a zone are dear: for each member of a list they would be asked again. */
+function checkZone(node: Expression | undefined, { times }: Scope): void {
+  if (times > 1) throw new ExpressionMistake('a time zone cannot be asked within a comprehension')
+  const name = literalText(node, 'a time zone in quotes')
+  if (!timeZone.safeParse(name).success) throw new ExpressionMistake(`"${name}" is not an IANA time zone`)
+}
+
+/** What is written out is read now: a mistake in it would never be met by an allow, and always by a deny. */
+function checkLiteral(name: 'timestamp' | 'duration', node: Expression | undefined): void {
+  const { case: kind, value } = node?.exprKind ?? { case: undefined }
+  if (kind !== 'constExpr' || value.constantKind.case !== 'stringValue') return
+  const text = value.constantKind.value
+  if (isCelError(run(`${name}(text)`, { text }))) throw new ExpressionMistake(`"${text}" is not a ${name}`)
+}
+
 function chosen([condition = any, one = any, other = any]: readonly Shape[]): Shape {
   if (!fits(condition, bool)) throw new ExpressionMistake(`? expects true or false, found ${describe(condition)}`)
-  return one.kind === other.kind ? one : any
+  if (one.kind === other.kind) return one
+  if (hasMembers(one) || hasMembers(other))
+    throw new ExpressionMistake(`? cannot choose between ${describe(one)} and ${describe(other)}`)
+  return any
 }
 
 function compared([left = any, right = any]: readonly Shape[]): Shape {
+  if (hasMembers(left) || hasMembers(right))
+    throw new ExpressionMistake('objects and maps are not compared, but their members')
   const areNumbers = [left, right].every(({ kind }) => kind === 'int' || kind === 'double')
   if (areNumbers || fits(left, right)) return bool
   throw new ExpressionMistake(`${describe(left)} never equals ${describe(right)}`)
@@ -134,14 +178,16 @@ function compared([left = any, right = any]: readonly Shape[]): Shape {
 /** `all`, `exists`, `exists_one`, `map`, `filter`: one deep, over what is a fact or written out, so that none runs long. */
 function comprehended(macro: Comprehension, scope: Scope): Shape {
   const { iterRange, iterVar, accuVar, accuInit, loopCondition, loopStep, result } = macro
-  if (scope.inComprehension) throw new ExpressionMistake('a comprehension cannot stand within another')
-  if (iterRange?.exprKind.case !== 'listExpr' && !isFact(iterRange))
+  if (scope.times > 1) throw new ExpressionMistake('a comprehension cannot stand within another')
+  const written = iterRange?.exprKind.case === 'listExpr' ? iterRange.exprKind.value.elements.length : undefined
+  if (written === undefined && !isFact(iterRange))
     throw new ExpressionMistake('a comprehension goes over a fact or a list that is written out')
   const range = shapeOf(iterRange, scope)
   if (!fits(range, listOf(any))) throw new ExpressionMistake(`a comprehension goes over a list, not ${describe(range)}`)
   const accumulated = shapeOf(accuInit, scope)
   const names = { ...scope.names, [iterVar]: range.kind === 'list' ? range.of : any, [accuVar]: accumulated }
-  const inside = { ...scope, names, inComprehension: true }
+  // Twice at least, so that what stands within a comprehension can be told.
+  const inside = { ...scope, names, times: Math.max(2, written ?? longestFact) }
   for (const part of [loopCondition, loopStep]) shapeOf(part, inside)
   return shapeOf(result, inside)
 }
@@ -158,6 +204,11 @@ function literalText(node: Expression | undefined, expected: string): string {
   const { case: kind, value } = node?.exprKind ?? { case: undefined }
   if (kind === 'constExpr' && value.constantKind.case === 'stringValue') return value.constantKind.value
   throw new ExpressionMistake(`expected ${expected}`)
+}
+
+/** Never taken for `any`: of a map in disguise nobody could tell by what names it is asked. */
+function hasMembers({ kind }: Shape): boolean {
+  return kind === 'object' || kind === 'map'
 }
 
 function describe(shape: Shape): string {

@@ -7,7 +7,6 @@ export interface Overload {
 }
 
 const list = listOf(any)
-const map: Shape = { kind: 'map', of: any }
 const gives = (result: Shape, ...each: readonly (readonly Shape[])[]): readonly Overload[] =>
   each.map(takes => ({ takes, gives: result }))
 
@@ -49,8 +48,7 @@ export const functions: Readonly<Record<string, readonly Overload[]>> = {
   '_/_': arithmetic,
   '_%_': gives(int, [int, int]),
   '-_': [...gives(int, [int]), ...gives(double, [double])],
-  '@in': gives(bool, [any, list], [string, map]),
-  size: gives(int, [string], [list], [map]),
+  size: gives(int, [string], [list]),
   contains: aboutText,
   startsWith: aboutText,
   endsWith: aboutText,

@@ -5,13 +5,13 @@ import { z } from 'zod'
 import type { Workload } from '../../workload/workload.ts'
 import type { Facts } from '../facts.ts'
 import type { Condition, Finding } from './condition.ts'
-import { checkExpression, type Expression, ExpressionMistake } from './expression-check.ts'
+import { checkExpression, type Expression, ExpressionMistake, type Reading } from './expression-check.ts'
 import { factShapes } from './expression-shape.ts'
 
 const maxLength = 2_048
 const maxNodes = 128
-/** What the patterns of one expression may come to together, in instructions of their automata. */
-const maxPatternSize = 256
+/** What matching may come to, in instructions of the patterns' automata: each as often as it may be applied. */
+const maxMatching = 1_024
 
 /**
  * A CEL expression over the facts. CEL's library here has neither a checker nor a limit of cost, so the syntax tree is
@@ -35,11 +35,15 @@ const withoutPatterns = celEnv()
 function compileExpression(text: string): Condition {
   const { expr } = parse(text)
   if (countNodes(expr) > maxNodes) throw new ExpressionMistake(`it has more than ${maxNodes} parts`)
-  const patterns = compilePatterns(checkExpression(expr, factShapes))
+  const reading = checkExpression(expr, factShapes)
+  const patterns = compilePatterns(reading.patterns)
   const evaluate = plan(patterns.size > 0 ? celEnv({ re2: { compile: known(patterns) } }) : withoutPatterns, expr)
   return { test: 'expression', expected: text, judge }
 
   function judge(facts: Facts): Finding {
+    const { workload, actor } = facts
+    const lost = [...(workload.claimsBeyondBounds ?? []), ...(actor?.claimsBeyondBounds ?? [])]
+    if (lost.some(name => reading.lookups.has(name))) return { unevaluable: 'a claim is too large to be a fact' }
     try {
       const result = evaluate(bindingsOf(facts))
       if (typeof result === 'boolean') return { met: result }
@@ -68,10 +72,11 @@ function namedByOthers({ issuer, claims, ...others }: Workload) {
   return { ...others, issuer: { ...issuer, labels }, claims: new Map(Object.entries(claims)) }
 }
 
-function compilePatterns(texts: ReadonlySet<string>): ReadonlyMap<string, RE2JS> {
-  const patterns = new Map([...texts].map(text => [text, RE2JS.compile(text)]))
-  const size = [...patterns.values()].reduce((sum, pattern) => sum + pattern.re2().prog.numInst(), 0)
-  if (size > maxPatternSize) throw new ExpressionMistake('its patterns repeat too much')
+function compilePatterns(uses: Reading['patterns']): ReadonlyMap<string, RE2JS> {
+  const patterns = new Map([...uses.keys()].map(text => [text, RE2JS.compile(text)]))
+  const sizes = [...patterns].map(([text, pattern]) => pattern.re2().prog.numInst() * (uses.get(text) ?? 0))
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  if (total > maxMatching) throw new ExpressionMistake('its patterns are too large, or applied too often')
   return patterns
 }
 

@@ -9,6 +9,7 @@ const network = z
   .union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
     error: 'expected a network such as 10.0.0.0/8 or 2001:db8::/32, or an address',
   })
+  .refine(text => /^[^/]+(\/\d{1,3})?$/.test(text), 'expected a whole number of bits after the /')
   .refine(text => !isMapped(text), 'expected an IPv4 network in its own notation')
 const networks = z.array(network).max(256).default([])
 

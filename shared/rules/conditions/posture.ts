@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { documentId } from '../../document.ts'
 import { duration } from '../../duration.ts'
-import { type PostureKind, postureKinds, type Signal } from '../facts.ts'
+import { postureKinds, type Signal } from '../facts.ts'
 import { type Condition, type Finding, finding } from './condition.ts'
 import { compilePointer, jsonPointer, valueAt } from './json-pointer.ts'
 import { isOneOf, scalar } from './scalar.ts'
@@ -15,6 +15,10 @@ const comparison = z
     max: z.number().optional(),
   })
   .refine(members => Object.keys(members).length > 0, 'expected some of equals, oneOf, min, max')
+  .refine(({ min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY }) => min <= max, {
+    path: ['max'],
+    error: 'expected no less than "min"',
+  })
 type Comparison = z.output<typeof comparison>
 
 const required = z
@@ -33,13 +37,10 @@ export const postureCondition = z
   .array(signalCondition)
   .min(1)
   .max(16)
-  .transform(signals => ({ conditions: signals.map(compileSignal), kinds: signals.map(({ of }) => of) }))
-
-/** The posture conditions of a rule, and what they are about. */
-export interface PostureConditions {
-  readonly conditions: readonly Condition[]
-  readonly kinds: readonly PostureKind[]
-}
+  .transform(signals => ({
+    conditions: signals.map(compileSignal),
+    asked: signals.map(({ of, signal }) => ({ of, signal })),
+  }))
 
 /** How far ahead of the gateway's clock that of an observer may be, in milliseconds. */
 const tolerance = 60_000
@@ -52,7 +53,7 @@ function compileSignal({ of, signal, require, maxAge }: z.output<typeof signalCo
     judge({ posture, time }) {
       const signals = posture?.[of]
       const observed = signals && Object.hasOwn(signals, signal) ? signals[signal] : undefined
-      if (!observed) return { unevaluable: 'there is no such signal' }
+      if (!observed) return { unevaluable: 'there is no such signal, or no room for it in the record' }
       return unusable(observed, maxAge, time) ?? judgeValue(observed)
     },
   }

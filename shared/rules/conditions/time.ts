@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { documentId } from '../../document.ts'
-import { type Calendars, isOn } from '../calendar.ts'
+import { type Calendars, isOn, nextEdge } from '../calendar.ts'
 import { type Condition, finding } from './condition.ts'
 import { every, not, some, type Ternary } from './three-valued.ts'
 import { dayLength, timeZone, type ZoneClock, zoneClock } from './zone-clock.ts'
@@ -10,7 +10,11 @@ type Weekday = (typeof weekdays)[number]
 
 const opening = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time of day from 00:00 to 23:59')
 const closing = z.string().regex(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, 'expected a time of day from 00:00 to 24:00')
-const calendarIds = z.array(documentId).max(16).default([])
+const calendarIds = z
+  .array(documentId)
+  .max(16)
+  .transform(ids => [...new Set(ids)])
+  .prefault([])
 
 const windowSchema = z
   .strictObject({
@@ -42,7 +46,10 @@ export interface TimeWindows {
   readonly conditions: readonly Condition[]
   /** Ids of the calendars that they name. */
   readonly calendars: readonly string[]
-  /** Epoch milliseconds at which no window will be open any more; undefined where that is more than a day ahead. */
+  /**
+   * Epoch milliseconds at which no window will be open any more; undefined where that is more than a day ahead. Earlier
+   * where windows and calendars change more often than anybody has use for.
+   */
   openUntil(time: number, calendars: Calendars): number | undefined
 }
 
@@ -56,6 +63,8 @@ interface Window {
 
 /** No credential lives longer than a day, so nobody needs to look further. */
 const furthest = dayLength + 3_600_000
+/** How many changes on the way are looked at: windows that adjoin, midnights, jumps of the clocks, periods. */
+const maxChanges = 64
 
 function compileWindows(texts: readonly WindowText[]): TimeWindows {
   const clocks = new Map(texts.map(({ timeZone }) => [timeZone, zoneClock(timeZone)]))
@@ -76,7 +85,8 @@ function compileWindows(texts: readonly WindowText[]): TimeWindows {
 
   function openUntil(time: number, calendars: Calendars): number | undefined {
     let at = time
-    while (at - time < furthest) {
+    for (let changes = 0; at - time < furthest; changes++) {
+      if (changes === maxChanges) return at
       const open = windows.filter(window => window.isOpen(at, calendars) === true)
       if (open.length === 0) return at
       at = Math.max(...open.map(window => window.staysUntil(at, calendars)))
@@ -110,9 +120,8 @@ function compileWindow({ days, from, to, notOn, onlyOn }: WindowText, zone: Zone
     staysUntil(time, calendars) {
       const { clock, until } = zone.at(time)
       const onClock = [opens, closes, dayLength].filter(edge => edge > clock).map(edge => time + edge - clock)
-      const periods = named.flatMap(id => calendars.get(id)?.periods ?? [])
-      const edges = periods.flatMap(({ from, to }) => [from, to]).filter(edge => edge > time)
-      return Math.min(until, ...onClock, ...edges)
+      const known = named.flatMap(id => calendars.get(id) ?? [])
+      return Math.min(until, ...onClock, ...known.map(calendar => nextEdge(calendar, time)))
     },
   }
 }

@@ -98,7 +98,7 @@ export function visitStarts(
     throw new ICalendarMistake('RRULE: expected DTSTART to be its first occurrence')
   for (const time of readTimes(component, 'rdate', findZone)) {
     expectKind(time, 'RDATE', start)
-    spend()
+    spend(1)
     if (dayOf(time) > through) goesOn = true
     else once(time)
   }

@@ -1,18 +1,25 @@
 /** Why an iCalendar is refused, in words for who uploads it. */
 export class ICalendarMistake extends Error {}
 
-/** It holds more than is expanded: there is no point in reading on. */
-export class ICalendarLimit extends ICalendarMistake {}
+/** How many steps all recurrences of an iCalendar may take: the days they name, and the periods that they go through. */
+export const maxSteps = 20_000
 
-/** Counts down. Throws {@link ICalendarLimit} when nothing is left. */
-export type Spend = () => void
+/** Its recurrences take more steps: there is no point in reading on. */
+export class ICalendarLimit extends ICalendarMistake {
+  constructor() {
+    super(`expected recurrences to take ${maxSteps} steps at most`)
+  }
+}
 
-/** Allows that many calls. */
-export function budgetOf(total: number, what: string): Spend {
-  let left = total
-  return () => {
-    if (left === 0) throw new ICalendarLimit(`expected ${what} to take ${total} steps at most`)
-    left--
+/** Counts steps. Throws {@link ICalendarLimit} when there are too many. */
+export type Spend = (steps: number) => void
+
+/** Allows {@link maxSteps}. */
+export function startBudget(): Spend {
+  let left = maxSteps
+  return steps => {
+    left -= steps
+    if (left < 0) throw new ICalendarLimit()
   }
 }
 

@@ -89,6 +89,8 @@ test.each<[string, Conditions, string]>([
   ['an address of three numbers', { notIn: ['10.0.0'] }, 'network.notIn[0]: expected a network such as 10.0.0.0/8'],
   ['a mapped network', { in: ['::ffff:10.0.0.0/104'] }, 'network.in[0]: expected an IPv4 network in its own notation'],
   ['one written otherwise', { in: ['0:0:0:0:0:ffff:a00:0/104'] }, 'expected an IPv4 network in its own notation'],
+  ['half a bit', { in: ['::1/8.5'] }, 'network.in[0]: expected a whole number of bits after the /, found "::1/8.5"'],
+  ['half a bit of IPv4', { notIn: ['10.0.0.0/8.5'] }, 'network.notIn[0]: expected a network such as 10.0.0.0/8'],
   ['no network', {}, 'network: expected "in" or "notIn" to name a network at least'],
   [
     'a provenance that vouches for nothing',

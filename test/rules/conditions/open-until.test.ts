@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Calendars } from '../../../shared/rules/calendar.ts'
+import type { Calendar, Calendars } from '../../../shared/rules/calendar.ts'
 import { calendarsOf, type Window, windowsOf } from './windows.ts'
 
 /** When windows that are open at the instant will all be closed. */
@@ -32,6 +32,13 @@ describe('windows are open until', () => {
     expect(endFrom('2026-06-04T23:30:00Z', [allDay])).toBe('2026-06-06T00:00:00Z')
   })
 
+  test('no time that matters, where that is 25 hours ahead or more', () => {
+    const allDay = { ...utc, days: weekdays }
+    expect(endFrom('2026-06-04T23:00:00.001Z', [allDay])).toBe('2026-06-06T00:00:00Z')
+    expect(endFrom('2026-06-04T23:00:00.000Z', [allDay])).toBe(undefined)
+    expect(endFrom('2026-06-04T12:00:00.000Z', [allDay])).toBe(undefined)
+  })
+
   test('the end of the last of those that adjoin or overlap, whatever their zones and their order', () => {
     const windows = [
       { ...utc, from: '14:00', to: '16:00' },
@@ -53,11 +60,8 @@ describe('windows are open until', () => {
     expect(endFrom('2026-06-01T08:00:00Z', [{ ...utc, from: '09:00', to: '12:00' }])).toBe('2026-06-01T08:00:00Z')
   })
 
-  test.each([
-    ['every day', undefined],
-    ['from Monday to Friday', weekdays],
-  ])('no time that matters, where they are open %s and longer than 25 hours', (_, days) => {
-    expect(endFrom('2026-06-01T09:00:00Z', [{ ...utc, ...(days && { days }) }])).toBe(undefined)
+  test('no time that matters, where one is always open', () => {
+    expect(endFrom('2026-06-01T09:00:00Z', [utc])).toBe(undefined)
   })
 })
 
@@ -72,6 +76,50 @@ describe('where the clocks jump, windows are open until', () => {
     ['midnight after 25 hours', '00:00', '24:00', '2026-10-24T22:00:01Z', '2026-10-25T23:00:00Z'],
   ])('%s', (_, from, to, time, end) => {
     expect(endFrom(time, [{ ...berlin, days: ['sun'], from, to }])).toBe(end)
+  })
+})
+
+/** Counts how often somebody asks for a calendar. */
+class CountedCalendars extends Map<string, Calendar> {
+  asked = 0
+
+  override get(id: string): Calendar | undefined {
+    this.asked += 1
+    return super.get(id)
+  }
+}
+
+describe('where calendars change all the time, windows are open until', () => {
+  const start = Date.parse('2026-06-01T00:00:00Z')
+
+  /** Periods that follow one another without a gap: each on the calendar that is next in turn. */
+  function inTurn(ids: readonly string[], periods: number, length: number): Calendars {
+    const at = (index: number) => new Date(start + index * length).toISOString()
+    const all = Array.from({ length: periods }, (_, index) => ({ from: at(index), to: at(index + 1) }))
+    const of = (turn: number) => ({ periods: all.filter((_, index) => index % ids.length === turn) })
+    return calendarsOf(Object.fromEntries(ids.map((id, turn) => [id, of(turn)])))
+  }
+
+  test.each([
+    [63, '2026-06-01T01:03:00Z'],
+    [64, '2026-06-01T01:04:00Z'],
+    [65, '2026-06-01T01:04:00Z'],
+    [500, '2026-06-01T01:04:00Z'],
+  ])('they close, after %i changes, but no further ahead than after 64', (changes, end) => {
+    const calendars = inTurn(['even', 'odd'], changes, 60_000)
+    const window = { ...utc, onlyOn: ['even', 'odd'] }
+    expect(endFrom('2026-06-01T00:00:00Z', [window], calendars)).toBe(end)
+  })
+
+  test('a time that is not too late and is soon found, whatever an operator writes: 4 windows, 16 calendars of 1,000 periods', () => {
+    const ids = Array.from({ length: 16 }, (_, index) => `calendar-${index}`)
+    const calendars = new CountedCalendars(inTurn(ids, 16_000, 4_000))
+    const windows = windowsOf(...Array.from({ length: 4 }, () => ({ ...utc, onlyOn: ids })))
+    const end = windows.openUntil(start, calendars)
+    expect(end).toBeGreaterThan(start)
+    expect(end).toBeLessThanOrEqual(start + 16_000 * 4_000)
+    // At each change, each window asks each of its calendars twice: whether it is on, and until when.
+    expect(calendars.asked).toBeLessThanOrEqual(64 * 4 * 16 * 2)
   })
 })
 

@@ -89,9 +89,8 @@ describe('a signal', () => {
 
   test('of a name that every object has cannot be evaluated', () => {
     const facts = factsOf({ posture: { cluster: {} } })
-    expect(resultOf(condition({ '/name': { equals: 'Object' } }, { signal: 'constructor' }), facts)).toBe(
-      'cannot be evaluated',
-    )
+    const [shown] = testsOf(condition({ '/name': { equals: 'Object' } }, { signal: 'constructor' }), facts)
+    expect(shown?.unevaluable).toBe('there is no such signal, or no room for it in the record')
   })
 
   test.each(['cluster', 'namespace', 'node', 'serviceAccount', 'pod'])('may be about a %s', of => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { factsOf } from '../facts.ts'
 import { type Result, resultOf, testsOf } from './judged.ts'
-import { calendarsOf } from './windows.ts'
+import { calendarsOf, windowsOf } from './windows.ts'
 
 const berlin = { timeZone: 'Europe/Berlin' }
 const calendars = calendarsOf({
@@ -99,6 +99,20 @@ describe('a calendar', () => {
   test('that cannot be asked does not matter where another window is open', () => {
     const windows = [{ ...berlin, notOn: ['missing'] }, berlin]
     expect(resultOf({ time: windows }, factsOf(), calendars)).toBe('met')
+  })
+
+  test('is named once by the windows that ask for it', () => {
+    const windows = [
+      { ...berlin, notOn: ['holidays', 'freeze'] },
+      { ...berlin, onlyOn: ['releases'], notOn: ['freeze'] },
+    ]
+    expect(windowsOf(...windows).calendars.toSorted()).toEqual(['freeze', 'holidays', 'releases'])
+  })
+
+  test('that a window names twice counts once', () => {
+    const window = { ...berlin, notOn: ['holidays', 'freeze', 'holidays'], onlyOn: ['releases', 'releases'] }
+    const [shown] = testsOf({ time: [window] }, factsOf(), calendars)
+    expect(shown?.expected).toMatchObject([{ notOn: ['holidays', 'freeze'], onlyOn: ['releases'] }])
   })
 
   test('is shown with its version, and with null where it is not there', () => {
