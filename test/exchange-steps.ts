@@ -52,7 +52,7 @@ const described = {
   defaultScopes: ['read'],
   defaultTtl: 15 * minute,
   maxTtl: 60 * minute,
-  onExpiry: 'end-sessions' as const,
+  onExpiry: 'finish-transactions' as const,
   tokenType: 'N_A' as const,
   enabled: true,
 }

@@ -503,3 +503,9 @@ describe('a lockdown', () => {
     expect(route.events).toEqual(['record failed'])
   })
 })
+
+test('a lease holds what its target says of the sessions that are there when it expires', async () => {
+  const route = openRoute()
+  await issuedBy(route)
+  expect(route.store.only().onExpiry).toBe('finish-transactions')
+})
