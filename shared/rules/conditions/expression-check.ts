@@ -1,16 +1,11 @@
-import { isCelError, type parse, run } from '@bufbuild/cel'
 import { functions, methods } from './expression-functions.ts'
 import { any, bool, double, fits, int, listOf, nothing, type Shape, string } from './expression-shape.ts'
+import { checkLiteral, type Expression, ExpressionMistake, isFact, literalText } from './expression-tree.ts'
 import { timeZone } from './zone-clock.ts'
 
-/** A node of CEL's syntax tree (cel.expr.Expr). */
-export type Expression = ReturnType<typeof parse>['expr']
 type Kind<Case extends string> = Extract<Expression['exprKind'], { case: Case }>['value']
 type Call = Kind<'callExpr'>
 type Comprehension = Kind<'comprehensionExpr'>
-
-/** Why an expression is refused, in words for its author. */
-export class ExpressionMistake extends Error {}
 
 /** What the walk over one expression knows. */
 interface Scope extends Reading {
@@ -151,14 +146,6 @@ function checkZone(node: Expression | undefined, { times }: Scope): void {
   if (!timeZone.safeParse(name).success) throw new ExpressionMistake(`"${name}" is not an IANA time zone`)
 }
 
-/** What is written out is read now: a mistake in it would never be met by an allow, and always by a deny. */
-function checkLiteral(name: 'timestamp' | 'duration', node: Expression | undefined): void {
-  const { case: kind, value } = node?.exprKind ?? { case: undefined }
-  if (kind !== 'constExpr' || value.constantKind.case !== 'stringValue') return
-  const text = value.constantKind.value
-  if (isCelError(run(`${name}(text)`, { text }))) throw new ExpressionMistake(`"${text}" is not a ${name}`)
-}
-
 function chosen([condition = any, one = any, other = any]: readonly Shape[]): Shape {
   if (!fits(condition, bool)) throw new ExpressionMistake(`? expects true or false, found ${describe(condition)}`)
   if (one.kind === other.kind) return one
@@ -190,20 +177,6 @@ function comprehended(macro: Comprehension, scope: Scope): Shape {
   const inside = { ...scope, names, times: Math.max(2, written ?? longestFact) }
   for (const part of [loopCondition, loopStep]) shapeOf(part, inside)
   return shapeOf(result, inside)
-}
-
-/** Of a computed list nobody can tell how long it gets. What `[…]` picks out of a fact, a claim say, is there already. */
-function isFact(range: Expression | undefined): boolean {
-  const { case: kind, value } = range?.exprKind ?? { case: undefined }
-  if (kind === 'selectExpr') return isFact(value.operand)
-  if (kind === 'callExpr') return value.function === '_[_]' && isFact(value.args[0])
-  return kind === 'identExpr'
-}
-
-function literalText(node: Expression | undefined, expected: string): string {
-  const { case: kind, value } = node?.exprKind ?? { case: undefined }
-  if (kind === 'constExpr' && value.constantKind.case === 'stringValue') return value.constantKind.value
-  throw new ExpressionMistake(`expected ${expected}`)
 }
 
 /** Never taken for `any`: of a map in disguise nobody could tell by what names it is asked. */

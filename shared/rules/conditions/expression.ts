@@ -5,8 +5,9 @@ import { z } from 'zod'
 import type { Workload } from '../../workload/workload.ts'
 import type { Facts } from '../facts.ts'
 import type { Condition, Finding } from './condition.ts'
-import { checkExpression, type Expression, ExpressionMistake, type Reading } from './expression-check.ts'
+import { checkExpression, type Reading } from './expression-check.ts'
 import { factShapes } from './expression-shape.ts'
+import { type Expression, ExpressionMistake } from './expression-tree.ts'
 
 const maxLength = 2_048
 const maxNodes = 128
