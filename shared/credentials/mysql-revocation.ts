@@ -9,7 +9,10 @@ const looks = 40
 const pauseMilliseconds = 50
 /** Transactions that take longer than half a second finish between two revocations, and hold up no worker. */
 const looksAtTransactions = 4
-/** INNODB_TRX shows what it showed before to whoever asks again within a tenth of a second. */
+/**
+ * INNODB_TRX shows what it showed before to whoever asks again within a tenth of a second, so a transaction that just
+ * began may not be there: a session is at rest when it was so in two looks that are further apart.
+ */
 const pauseBetweenTransactions = 150
 
 /** ER_NO_SUCH_THREAD: the session ended by itself. */
@@ -59,10 +62,13 @@ function findAccounts(session: MysqlSession, user: string): Promise<readonly Acc
 /** Adds their ids to `ended` and returns once none is left. */
 async function endSessions({ session, user, ended, signal }: Running, ending: SessionEnding): Promise<void> {
   const mayFinish = ending === 'finish-transactions'
+  let restedBefore: ReadonlySet<number> = new Set()
   for (let look = 1; look <= looks; look++) {
     const found = await findSessions(session, user)
     if (found.length === 0) return
-    const due = found.filter(({ busy }) => !mayFinish || busy === 0)
+    const resting = found.filter(({ busy }) => busy === 0)
+    const due = mayFinish ? resting.filter(({ id }) => restedBefore.has(id)) : found
+    restedBefore = new Set(resting.map(({ id }) => id))
     for (const { id } of due) {
       await session.run(`KILL CONNECTION ${id}`).catch(unlessAnswered(noSuchThread))
       ended.add(id)
