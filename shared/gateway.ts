@@ -1,11 +1,15 @@
-import { type Container, CosmosClient } from '@azure/cosmos'
+import { type Container, CosmosClient, type RetryOptions } from '@azure/cosmos'
 import { ManagedIdentityCredential } from '@azure/identity'
+import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'
 import { SecretClient } from '@azure/keyvault-secrets'
 import { followContainer } from './cosmos-follower.ts'
 import { keyVaultReader } from './credentials/key-vault-reader.ts'
 import { credentialProviders, providerOpener } from './credentials/registry.ts'
 import type { ReadSecret } from './credentials/secret-reference.ts'
+import { checkpointTaker, type TakeCheckpoint } from './decisions/checkpoint-run.ts'
+import { cosmosCheckpoints } from './decisions/cosmos-checkpoints.ts'
 import { cosmosDecisionLog } from './decisions/cosmos-decision-log.ts'
+import { keyVaultSigner } from './decisions/key-vault-signer.ts'
 import type { DecisionLog } from './decisions/record.ts'
 import { refusalCounts } from './decisions/refusal-counts.ts'
 import { describeCause } from './errors.ts'
@@ -53,6 +57,7 @@ export interface ManageGateway {
 /** What the timers run. */
 export interface TimersGateway {
   revokeDue(signal: AbortSignal): Promise<RevocationRun>
+  takeCheckpoint: TakeCheckpoint
 }
 
 /** A wired gateway: the parts of the roles that this app has. */
@@ -183,7 +188,29 @@ function openTimers(surroundings: Surroundings): TimersGateway {
   )
   const lockdowns = () => standing.revoking(now())
   const steps = { store, places, decisions, minterOf, lockdowns, searchLive: searchLive(store), now }
-  return { revokeDue: signal => revokeDue({ ...steps, signal }) }
+  return {
+    revokeDue: signal => revokeDue({ ...steps, signal }),
+    takeCheckpoint: openCheckpoints(container, surroundings),
+  }
+}
+
+function openCheckpoints(container: (id: string) => Container, { settings, now, print }: Surroundings): TakeCheckpoint {
+  const { vaults, checkpointKey, deployment, retention } = settings
+  const vault = vaults.get(checkpointKey.vault)
+  if (!vault) throw new TypeError('settings that were read name a vault of the key')
+  const credential = identityOf('timers', settings)
+  const options = vaultOptions(vault)
+  const currentKey = keyVaultSigner({
+    keys: new KeyClient(vault.href, credential, options),
+    name: checkpointKey.key,
+    cryptographyOf: key => new CryptographyClient(key, credential, options),
+  })
+  const store = cosmosCheckpoints({
+    checkpoints: container('checkpoints'),
+    streams: container('streams'),
+    decisions: container('decisions'),
+  })
+  return checkpointTaker({ store, currentKey, deployment, retention, now, print })
 }
 
 type Document = Readonly<Record<string, unknown>>
@@ -196,37 +223,50 @@ interface RoleParts {
 
 /** The clients of one role, under its own identity. */
 function openRole(role: Role, { settings, now, monotonic, print, onClose }: Surroundings): RoleParts {
-  const clientId = settings.identities[role]
-  const credential =
-    clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId })
-  const cosmos = new CosmosClient({
-    endpoint: settings.cosmos.endpoint,
-    aadCredentials: credential,
-    // The SDK's own patience (60 s, nine retries) is far beyond an exchange's. With endpoint discovery it would also try
-    // a read that timed out 120 times; the account has one region, and its own name follows a failover.
-    connectionPolicy: {
-      requestTimeout: 2_500,
-      enableEndpointDiscovery: false,
-      retryOptions: { maxRetryAttemptCount: 2, fixedRetryIntervalInMilliseconds: 0, maxWaitTimeInSeconds: 2 },
-    },
+  const credential = identityOf(role, settings)
+  const database = (retryOptions: RetryOptions) => {
+    const client = new CosmosClient({
+      endpoint: settings.cosmos.endpoint,
+      aadCredentials: credential,
+      // The SDK's own patience (60 s, nine retries) is far beyond an exchange's. With endpoint discovery it would also try
+      // a read that timed out 120 times; the account has one region, and its own name follows a failover.
+      connectionPolicy: { requestTimeout: 2_500, enableEndpointDiscovery: false, retryOptions },
+    })
+    onClose(() => client.dispose())
+    return client.database(settings.cosmos.database)
+  }
+  const documents = database({ maxRetryAttemptCount: 2, fixedRetryIntervalInMilliseconds: 0, maxWaitTimeInSeconds: 2 })
+  // What is sent again, and when, is the log's to know.
+  const log = database({ maxRetryAttemptCount: 0 })
+  const decisions = cosmosDecisionLog({
+    decisions: log.container('decisions'),
+    streams: log.container('streams'),
+    deployment: settings.deployment,
+    retention: settings.retention,
+    now,
+    monotonic,
+    print,
   })
-  onClose(() => cosmos.dispose())
-  const container = (id: string) => cosmos.database(settings.cosmos.database).container(id)
+  onClose(decisions.close)
+  const container = (id: string) => documents.container(id)
   const vaults = new Map(
-    [...settings.vaults].map(([alias, url]) => [
-      alias,
-      new SecretClient(url.href, credential, {
-        retryOptions: { maxRetries: 0 },
-        // A stand-in on this machine has no name under vault.azure.net. Settings allow no other host but Key Vault's.
-        disableChallengeResourceVerification: isLoopback(url),
-      }),
-    ]),
+    [...settings.vaults].map(([alias, url]) => [alias, new SecretClient(url.href, credential, vaultOptions(url))]),
   )
   return {
     container,
-    decisions: cosmosDecisionLog({ container: container('decisions'), deployment: settings.deployment, now, print }),
+    decisions,
     readSecret: keyVaultReader({ vaults, now, monotonic }),
   }
+}
+
+function identityOf(role: Role, { identities }: Settings): ManagedIdentityCredential {
+  const clientId = identities[role]
+  return clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId })
+}
+
+function vaultOptions(url: URL) {
+  // A stand-in on this machine has no name under vault.azure.net. Settings allow no other host but Key Vault's.
+  return { retryOptions: { maxRetries: 0 }, disableChallengeResourceVerification: isLoopback(url) }
 }
 
 function openProviders(

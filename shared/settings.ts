@@ -20,6 +20,10 @@ export interface Settings {
   /** Vault URLs by alias: the only vaults that a document can name. */
   readonly vaults: ReadonlyMap<string, URL>
   readonly derivationKey: SecretReference
+  /** The key that signs checkpoints: its vault's alias, and its name there. */
+  readonly checkpointKey: { readonly vault: string; readonly key: string }
+  /** Milliseconds for which the record is kept. */
+  readonly retention: number
   /** Whose tokens open `/manage`: an Entra tenant's v2.0 issuer and this gateway's audience there. */
   readonly operators: { readonly issuerUrl: string; readonly audience: string; readonly network: 'public' | 'private' }
   /** Client ids of user-assigned identities; a role without one uses the app's own. */
@@ -68,6 +72,14 @@ const referenceText = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+const keyText = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}\/[0-9A-Za-z-]{1,127}$/, 'expected "vault alias/key name"')
+  .transform(text => {
+    const [vault = '', key = ''] = text.split('/')
+    return { vault, key }
+  })
+
 const forwarders = json(
   z.array(z.strictObject({ issuer: documentId, subject: z.string().min(1) }), 'expected [ { "issuer", "subject" } ]'),
 ).prefault('[]')
@@ -83,6 +95,7 @@ const variables = z.object({
   CAUSEWAY_COSMOS_DATABASE: z.string().min(1),
   CAUSEWAY_VAULTS: vaults,
   CAUSEWAY_DERIVATION_KEY: referenceText,
+  CAUSEWAY_CHECKPOINT_KEY: keyText,
   CAUSEWAY_OPERATORS_ISSUER: httpsUrl,
   CAUSEWAY_OPERATORS_AUDIENCE: z.string().min(1),
   CAUSEWAY_OPERATORS_NETWORK: z.enum(['public', 'private']).default('public'),
@@ -95,6 +108,7 @@ const variables = z.object({
   CAUSEWAY_ISSUER_RATE: z.coerce.number().min(0.1).max(1_000_000).default(2_000),
   CAUSEWAY_COUNT_INTERVAL: duration({ min: 'PT0.1S', max: 'PT1M' }).prefault('PT1M'),
   CAUSEWAY_REFRESH_INTERVAL: duration({ min: 'PT0.1S', max: 'PT10S' }).prefault('PT3S'),
+  CAUSEWAY_RETENTION: duration({ min: 'P1D', max: 'P3650D' }).prefault('P400D'),
 })
 
 /** Reads the settings from environment variables. Throws {@link SettingsError} that lists every problem at once. */
@@ -104,9 +118,9 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   const parsed = variables.safeParse(environment)
   if (!parsed.success) throw new SettingsError([...parsed.error.issues.map(problemOf), ...unknown])
   const read = parsed.data
-  const absent = read.CAUSEWAY_VAULTS.has(read.CAUSEWAY_DERIVATION_KEY.vault)
-    ? []
-    : ['CAUSEWAY_DERIVATION_KEY: expected a vault that CAUSEWAY_VAULTS names']
+  const absent = (['CAUSEWAY_DERIVATION_KEY', 'CAUSEWAY_CHECKPOINT_KEY'] as const)
+    .filter(name => !read.CAUSEWAY_VAULTS.has(read[name].vault))
+    .map(name => `${name}: expected a vault that CAUSEWAY_VAULTS names`)
   if (unknown.length + absent.length > 0) throw new SettingsError([...unknown, ...absent])
   return settingsOf(read)
 }
@@ -119,6 +133,8 @@ function settingsOf(read: z.output<typeof variables>): Settings {
     cosmos: { endpoint: read.CAUSEWAY_COSMOS_ENDPOINT, database: read.CAUSEWAY_COSMOS_DATABASE },
     vaults: read.CAUSEWAY_VAULTS,
     derivationKey: read.CAUSEWAY_DERIVATION_KEY,
+    checkpointKey: read.CAUSEWAY_CHECKPOINT_KEY,
+    retention: read.CAUSEWAY_RETENTION,
     operators: {
       issuerUrl: read.CAUSEWAY_OPERATORS_ISSUER,
       audience: read.CAUSEWAY_OPERATORS_AUDIENCE,

@@ -141,6 +141,7 @@ const homes: Readonly<Record<string, (found: Import) => boolean>> = {
   '@azure/functions': ({ from }) => within(from, 'functions'),
   '@azure/cosmos': ({ from }) => from === 'shared/gateway.ts' || basename(from).startsWith('cosmos-'),
   '@azure/identity': ({ from }) => from === 'shared/gateway.ts',
+  '@azure/keyvault-keys': ({ from }) => from === 'shared/gateway.ts' || basename(from).startsWith('key-vault-'),
   '@azure/keyvault-secrets': ({ from }) => from === 'shared/gateway.ts' || basename(from).startsWith('key-vault-'),
   jose: ({ from }) => within(from, 'shared/workload'),
   maxmind: ({ from }) => from === 'shared/workload/client-country.ts',

@@ -1,13 +1,12 @@
 import { inspect } from 'node:util'
-import type { Container } from '@azure/cosmos'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cosmosDecisionLog } from '../shared/decisions/cosmos-decision-log.ts'
 import { ExchangeError, NotMinted, unavailable } from '../shared/errors.ts'
 import { type ExchangeSteps, exchange } from '../shared/exchange.ts'
 import type { Lockdown } from '../shared/workload/lockdown.ts'
 import type { Workload } from '../shared/workload/workload.ts'
 import { type StandIn, startStandIn } from './conformance/cosmos/stand-in.ts'
 import { largestPosture, largestWorkload } from './decisions/largest-workload.ts'
+import { logContainers, openLog } from './decisions/open-log.ts'
 import { asked, failureOf, issuedBy, openRoute, type Route, refusedBy, secretText, settled } from './exchange-steps.ts'
 import { allow, deny, minute, noon, paymentsApi, type RuleDocument, someoneElse } from './rules/facts.ts'
 
@@ -292,20 +291,19 @@ describe('posture that cannot be looked up', () => {
 
 describe('a workload of which so much is said that no record would hold it', () => {
   let standIn: StandIn
-  let container: Container
 
   beforeAll(async () => {
-    standIn = await startStandIn({ containers: [{ id: 'decisions', partitionKey: '/stream' }] })
-    container = standIn.database('token-of-gateway', { maxRetryAttemptCount: 0 }).container('decisions')
+    standIn = await startStandIn({ containers: logContainers })
   })
   afterAll(() => standIn?.stop())
 
   /** The route on the real log, and the records that it printed. */
   function openOnLog(...rules: readonly RuleDocument[]): { readonly route: Route; readonly printed: string[] } {
     const printed: string[] = []
-    const print = (line: string) => void printed.push(line)
+    // What opens the stream is no record of the route's.
+    const print = (line: string) => void (JSON.parse(line).kind === 'stream' || printed.push(line))
     const route = openRoute(...rules)
-    const decisions = cosmosDecisionLog({ container, deployment: 'test', now: () => noon, print })
+    const decisions = openLog(standIn, { now: () => noon, print })
     const identify = async () => ({ workload: largestWorkload, actor: largestWorkload })
     const posture = async () => largestPosture
     return { route: { ...route, steps: { ...route.steps, decisions, identify, posture } }, printed }

@@ -9,6 +9,7 @@ const complete = {
   CAUSEWAY_COSMOS_DATABASE: 'causeway',
   CAUSEWAY_VAULTS: '{"corp":"https://corp-vault.vault.azure.net"}',
   CAUSEWAY_DERIVATION_KEY: 'corp/derivation-key',
+  CAUSEWAY_CHECKPOINT_KEY: 'corp/checkpoints',
   CAUSEWAY_OPERATORS_ISSUER: 'https://login.microsoftonline.com/11111111-1111-4111-8111-111111111111/v2.0',
   CAUSEWAY_OPERATORS_AUDIENCE: 'api://causeway',
 }
@@ -39,6 +40,8 @@ describe('settings that are complete', () => {
       cosmos: { endpoint: 'https://causeway.documents.azure.com', database: 'causeway' },
       vaults: new Map([['corp', new URL('https://corp-vault.vault.azure.net')]]),
       derivationKey: { vault: 'corp', secret: 'derivation-key' },
+      checkpointKey: { vault: 'corp', key: 'checkpoints' },
+      retention: 400 * 86_400_000,
       operators: {
         issuerUrl: complete.CAUSEWAY_OPERATORS_ISSUER,
         audience: 'api://causeway',
@@ -57,7 +60,7 @@ describe('settings that are complete', () => {
     expect(readSettings({ ...complete, CAUSEWAY_ROLE: role }).roles).toEqual([role])
   })
 
-  test('may name who forwards, how much is let in and how often refusals are written', () => {
+  test('may name who forwards, how much is let in, how often refusals are written and how long records are kept', () => {
     const forwarder = { issuer: 'entra', subject: 'api-management' }
     const settings = readSettings({
       ...complete,
@@ -65,8 +68,10 @@ describe('settings that are complete', () => {
       CAUSEWAY_WORKLOAD_RATE: '0.5',
       CAUSEWAY_ISSUER_RATE: '10',
       CAUSEWAY_COUNT_INTERVAL: 'PT0.2S',
+      CAUSEWAY_RETENTION: 'P30D',
     })
     expect(settings).toMatchObject({
+      retention: 30 * 86_400_000,
       forwarders: [forwarder],
       rates: { workload: 0.5, issuer: 10 },
       countInterval: 200,
@@ -116,6 +121,11 @@ describe('settings that are not complete', () => {
     ['CAUSEWAY_DERIVATION_KEY', 'derivation-key', 'expected "vault alias/secret name"'],
     ['CAUSEWAY_DERIVATION_KEY', 'corp/derivation-key/7', 'expected "vault alias/secret name"'],
     ['CAUSEWAY_DERIVATION_KEY', 'other/derivation-key', 'expected a vault that CAUSEWAY_VAULTS names'],
+    ['CAUSEWAY_CHECKPOINT_KEY', 'checkpoints', 'expected "vault alias/key name"'],
+    ['CAUSEWAY_CHECKPOINT_KEY', 'corp/checkpoints/7', 'expected "vault alias/key name"'],
+    ['CAUSEWAY_CHECKPOINT_KEY', 'other/checkpoints', 'expected a vault that CAUSEWAY_VAULTS names'],
+    ['CAUSEWAY_RETENTION', 'PT1H', 'expected an ISO 8601 duration from P1D to P3650D'],
+    ['CAUSEWAY_RETENTION', 'P1Y', 'expected an ISO 8601 duration from P1D to P3650D'],
     ['CAUSEWAY_OPERATORS_ISSUER', 'login.microsoftonline.com', 'expected an https URL'],
     ['CAUSEWAY_OPERATORS_NETWORK', 'lan', 'Invalid option'],
     ['CAUSEWAY_IDENTITY_TIMERS', 'timers', 'expected the client id of a managed identity'],

@@ -1,14 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import type { DocumentAction } from './cosmos/server.ts'
 import type { ManagedIdentity } from './identity.ts'
+import type { KeyAction } from './key-vault/vault.ts'
 import type { Tenant } from './tenant.ts'
 
-/** The identities of the three roles, and the one by which the stack itself puts documents in place. */
+/** The identities of the three roles, the one by which the stack itself puts documents in place, and whoever verifies the log. */
 export const identities = {
   exchange: identity('exchange', '1'),
   manage: identity('manage', '2'),
   timers: identity('timers', '3'),
   infra: identity('infra', '4'),
+  auditor: identity('auditor', '5'),
 } as const
 
 export type IdentityName = keyof typeof identities
@@ -25,6 +27,7 @@ export function identityOf(clientId: string | undefined): IdentityName | undefin
 }
 
 const read = ['read', 'query', 'changeFeed'] as const
+const added = [...read, 'create'] as const
 const edited = { exchange: read, manage: [...read, 'create', 'replace'], timers: read } as const
 
 /** Who may do what to which container, as the custom roles in Azure say. Nobody may delete, or replace a record. */
@@ -40,9 +43,9 @@ const grants: Readonly<Record<string, Partial<Record<IdentityName, readonly Docu
     manage: [...read, 'replace'],
     timers: [...read, 'replace'],
   },
-  decisions: { exchange: [...read, 'create'], manage: [...read, 'create'], timers: [...read, 'create'] },
-  streams: { exchange: [...read, 'create'], manage: [...read, 'create'], timers: [...read, 'create'] },
-  checkpoints: { manage: read, timers: [...read, 'create'] },
+  decisions: { exchange: added, manage: added, timers: added, auditor: read },
+  streams: { exchange: added, manage: added, timers: added, auditor: read },
+  checkpoints: { manage: read, timers: added, auditor: read },
 }
 
 /** Cosmos DB's side of it. */
@@ -56,6 +59,13 @@ export function maySeeSecret(identity: string, action: 'get' | 'set', secret: st
   if (action === 'set') return identity === 'infra'
   const revokes = secret.endsWith('-revoker')
   return (identity === 'exchange' && !revokes) || (identity === 'timers' && revokes)
+}
+
+/** The timers sign checkpoints; whoever verifies them reads the public key. */
+export function mayUseKey(identity: string, action: KeyAction): boolean {
+  if (action === 'create') return identity === 'infra'
+  if (action === 'get') return identity === 'timers' || identity === 'auditor'
+  return identity === 'timers' && action === 'sign'
 }
 
 /** Tells who presents a token for a resource. Signatures are verified once a minute each, not once a request. */

@@ -3,7 +3,7 @@ import type { Stack } from './stack.ts'
 
 /** Commands to paste, which need curl and node and nothing else. */
 export function showCommands({ gateway, description }: Stack, dir: string): void {
-  const { clusters, tenant, audience } = description
+  const { clusters, tenant, audience, auditor, cosmos, checkpointKey, ca } = description
   const tokenRequest = clusters[0]?.tokenRequest.replace('{namespace}', 'payments').replace('{name}', 'api')
   const field = (path: string) => `node -pe 'JSON.parse(require("fs").readFileSync(0)).${path}'`
   console.log(`
@@ -19,5 +19,8 @@ curl -s ${gateway.url}/token -d grant_type=urn:ietf:params:oauth:grant-type:toke
 # The rules, as an operator sees them
 OPERATOR=$(curl -s ${tenant.tokenEndpoint} -d grant_type=client_credentials -d client_id=${tenant.adminClientId} -d client_secret=${tenant.adminSecret} -d scope=${tenant.adminScope} | ${field('access_token')})
 curl -s ${gateway.url}/manage/rules?target=orders-db -H "authorization: Bearer $OPERATOR"
+
+# Nobody altered the decision log, up to the last checkpoint (one a minute)
+IDENTITY_ENDPOINT=${auditor.endpoint} IDENTITY_HEADER=${auditor.header} AZURE_CLIENT_ID=${auditor.clientId} NODE_EXTRA_CA_CERTS=${ca} npx causeway verify-log --key ${checkpointKey} --endpoint ${cosmos.endpoint} --database ${cosmos.database} --from ${new Date().toISOString().slice(0, 10)}
 `)
 }

@@ -1,13 +1,14 @@
+import { identities } from './access.ts'
 import { database } from './containers.ts'
 import type { Host } from './host/spawn.ts'
 import type { Surroundings } from './surroundings.ts'
-import { audience, operator } from './world.ts'
+import { audience, checkpointKey, operator } from './world.ts'
 
 /** What `stack.json` says, for whoever drives a running stack. */
 export type StackDescription = ReturnType<typeof describeStack>
 
 export function describeStack(surroundings: Surroundings, gateway: Host) {
-  const { authority, tenant, cosmos, vault, cluster, postgresql, operatorSecret } = surroundings
+  const { authority, tenant, identity, cosmos, vault, cluster, postgresql, operatorSecret } = surroundings
   const { id, issuerUrl, jwksUri, tokenRequest } = cluster
   return {
     gateway: gateway.url,
@@ -20,6 +21,9 @@ export function describeStack(surroundings: Surroundings, gateway: Host) {
     },
     cosmos: { endpoint: cosmos.url, database },
     vaults: { corp: vault.url },
+    // By which whoever verifies the decision log signs in here, as on a machine in Azure.
+    auditor: { endpoint: identity.endpoint, header: identity.header, clientId: identities.auditor.clientId },
+    checkpointKey: `${vault.url}/keys/${checkpointKey}`,
     postgresql: { host: postgresql.host, port: postgresql.port, database: 'orders' },
     ca: authority.path,
     audience,

@@ -7,7 +7,7 @@ import { keepJson } from './kept-json.ts'
 import { freePort } from './ports.ts'
 import { describeStack, type StackDescription } from './stack-description.ts'
 import { type Surroundings, startSurroundings } from './surroundings.ts'
-import { audience } from './world.ts'
+import { audience, checkpointKey } from './world.ts'
 
 export interface StackOptions {
   /** Keeps everything: a stack that is started again in the same folder is the same one, on the same ports. */
@@ -70,6 +70,7 @@ function gatewaySettings(surroundings: Surroundings, port: number): Record<strin
     CAUSEWAY_COSMOS_DATABASE: database,
     CAUSEWAY_VAULTS: JSON.stringify({ corp: vault.url }),
     CAUSEWAY_DERIVATION_KEY: 'corp/causeway-derivation-key',
+    CAUSEWAY_CHECKPOINT_KEY: `corp/${checkpointKey}`,
     CAUSEWAY_OPERATORS_ISSUER: tenant.issuerUrl,
     CAUSEWAY_OPERATORS_AUDIENCE: audience,
     CAUSEWAY_OPERATORS_NETWORK: 'private',

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { identities, maySeeSecret, mayTouchDocuments, recognise } from './access.ts'
+import { identities, maySeeSecret, mayTouchDocuments, mayUseKey, recognise } from './access.ts'
 import { type CertificateAuthority, openCertificateAuthority } from './certificate-authority.ts'
 import { type Cluster, startCluster } from './cluster/cluster.ts'
 import { containers, database } from './containers.ts'
@@ -13,7 +13,7 @@ import { prepareDemoDatabase } from './postgresql/demo-database.ts'
 import { type LocalPostgresql, startPostgresql } from './postgresql/server.ts'
 import { openSecrets, putSecrets } from './secrets.ts'
 import { startTenant, type Tenant } from './tenant.ts'
-import { applications, pods, serviceAccounts } from './world.ts'
+import { applications, checkpointKey, pods, serviceAccounts } from './world.ts'
 
 /** The stand-ins for Azure and what lives beside it, without a gateway. */
 export interface Surroundings {
@@ -77,9 +77,11 @@ async function startAll(dir: string, started: Started): Promise<Omit<Surrounding
       ...place('vault'),
       authenticate: token => authenticate(token, 'https://vault.azure.net'),
       authorize: maySeeSecret,
+      authorizeKey: mayUseKey,
       authority: tenant.issuerUrl.replace(/\/v2\.0$/, ''),
     }),
   )
+  vault.ensureKey(checkpointKey)
   const identity = await started(startIdentityEndpoint({ identities: Object.values(identities), tenant }))
   const cluster = await started(
     startCluster({

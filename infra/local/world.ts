@@ -5,6 +5,9 @@ import { demoDatabase } from './postgresql/demo-database.ts'
 /** The audience that pods project their tokens for, and operators theirs. */
 export const audience = 'api://causeway'
 
+/** The key of the vault `corp` that signs checkpoints. */
+export const checkpointKey = 'causeway-checkpoints'
+
 /** The operators' automation: an application with the app role `Rules.Write`. */
 export const operator = {
   clientId: 'aaaaaaaa-0000-4000-8000-000000000001',

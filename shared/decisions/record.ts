@@ -90,6 +90,29 @@ export interface RecordPosition {
   readonly id: string
 }
 
+/** A record that others rest on: where it stands, and its {@link recordHash}. */
+export interface ChainHead extends RecordPosition {
+  readonly hash: string
+}
+
+/** Records that may or may not be there. Of what they tell, nothing was released. */
+export interface UnresolvedRange {
+  readonly stream: string
+  /** The ids of the first and the last of them. */
+  readonly from: string
+  readonly to: string
+}
+
+/** The first record of every stream: where it takes over from. Written by the log itself. */
+export interface StreamEntry {
+  readonly kind: 'stream'
+  readonly outcome: 'opened'
+  /** The last record known to be there of the stream that it takes over from; null for the first stream of a process. */
+  readonly predecessor: ChainHead | null
+  /** Where that stream was closed because what became of a batch could not be settled. */
+  readonly unresolved?: UnresolvedRange
+}
+
 /** Where entries go. */
 export interface DecisionLog {
   /**

@@ -249,10 +249,10 @@ describe('a record that cannot be written', () => {
     await expectRefused(stack, answer, unrecorded)
   })
 
-  test('though it may have been, makes no account: the answer to the write was an error', async () => {
+  test('though it may have been, makes no account: every answer to the write was an error', async () => {
     await stack.addTarget({ id: 'orders-unclear', like: 'orders-db', scopes: ['read'] })
     const accounts = await stack.accounts()
-    stack.cosmos.faults.add({ container: 'decisions', action: 'create', when: 'after-commit', times: 1, status: 503 })
+    stack.cosmos.faults.add({ container: 'decisions', action: 'create', when: 'after-commit', status: 503 })
     const { status, body } = await stack.exchange({ audience: 'orders-unclear' })
     stack.cosmos.faults.clear()
     expect({ status, error: body['error'] }).toEqual({ status: 503, error: 'temporarily_unavailable' })

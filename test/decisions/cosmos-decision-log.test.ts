@@ -1,35 +1,33 @@
 import type { Container } from '@azure/cosmos'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { cosmosDecisionLog } from '../../shared/decisions/cosmos-decision-log.ts'
-import type { DecisionLog, ExchangeEntry } from '../../shared/decisions/record.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { ExchangeEntry } from '../../shared/decisions/record.ts'
 import { decide } from '../../shared/rules/decide.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
 import { allow, deny, factsOf, rulesetOf } from '../rules/facts.ts'
 import { entryOf, traceOf } from './entry.ts'
 import { anyWorkload, largestPosture, largestWorkload } from './largest-workload.ts'
+import { type LogUnderTest, logContainers, openLog } from './open-log.ts'
 
 let standIn: StandIn
 let container: Container
 let now: number
-let printed: string[]
-let log: DecisionLog
+let log: LogUnderTest
 
 beforeAll(async () => {
-  standIn = await startStandIn({ containers: [{ id: 'decisions', partitionKey: '/stream' }] })
-  container = standIn.database('token-of-gateway', { maxRetryAttemptCount: 0 }).container('decisions')
+  standIn = await startStandIn({ containers: logContainers })
+  container = standIn.database().container('decisions')
 })
 afterAll(() => standIn?.stop())
 
 beforeEach(() => {
   now = Date.parse('2026-06-01T12:59:59.999Z')
-  printed = []
-  log = openLog()
+  log = openLog(standIn, { now: () => now, deployment: 'test' })
 })
+afterEach(() => log.close())
 
-function openLog(): DecisionLog {
-  return cosmosDecisionLog({ container, deployment: 'test', now: () => now, print: line => printed.push(line) })
-}
+/** The records of writers that were printed: not those that open a stream, and no alarm. */
+const printed = () => log.printed.filter(line => ![undefined, 'stream'].includes(JSON.parse(line).kind))
 
 test('a record is durable when its position is told, and printed as it is stored', async () => {
   const { stream, id } = await log.write(entryOf())
@@ -43,17 +41,17 @@ test('a record is durable when its position is told, and printed as it is stored
     ...entryOf(),
   })
   const { _rid, _self, _etag, _ts, _attachments, ...content } = resource
-  expect(printed.map(line => JSON.parse(line))).toEqual([content])
+  expect(printed().map(line => JSON.parse(line))).toEqual([content])
 })
 
 describe('a stream', () => {
   const write = () => log.write(entryOf())
 
-  test('is an hour of one process, and its records are numbered from one without a gap', async () => {
+  test('is an hour of one process, and its records are numbered from two without a gap: the first opens it', async () => {
     const positions = await Promise.all([write(), write(), write()])
     expect(new Set(positions.map(({ stream }) => stream)).size).toBe(1)
     expect(positions[0]?.stream).toMatch(/^2026-06-01T12\/[0-9a-f-]{36}\/0$/)
-    expect(positions.map(({ id }) => id)).toEqual(['000000000001', '000000000002', '000000000003'])
+    expect(positions.map(({ id }) => id)).toEqual(['000000000002', '000000000003', '000000000004'])
   })
 
   test('ends with its hour', async () => {
@@ -61,18 +59,18 @@ describe('a stream', () => {
     now += 1
     const after = await write()
     expect(after.stream.slice(0, 13)).toBe('2026-06-01T13')
-    expect([before.id, after.id]).toEqual(['000000000001', '000000000001'])
+    expect([before.id, after.id]).toEqual(['000000000002', '000000000002'])
   })
 
   test('never goes back to an hour that is over, whatever the wall clock does', async () => {
     now += 1
     const before = await write()
     now -= 3_600_000
-    expect(await write()).toEqual({ stream: before.stream, id: '000000000002' })
+    expect(await write()).toEqual({ stream: before.stream, id: '000000000003' })
   })
 
   test('belongs to one process: another has its own', async () => {
-    const [mine, other] = [await write(), await openLog().write(entryOf())]
+    const [mine, other] = [await write(), await openLog(standIn, { now: () => now }).write(entryOf())]
     expect(mine.id).toBe(other.id)
     expect(mine.stream).not.toBe(other.stream)
   })
@@ -85,14 +83,14 @@ describe('what is refused', () => {
   ])('a record over 32 KiB of %s: neither stored nor printed', async (_, text) => {
     const entry = entryOf({ asked: { target: text, scopes: [] } })
     await expect(log.write(entry)).rejects.toMatchObject({ code: 'server_error', reason: 'record_too_large' })
-    expect(printed).toEqual([])
+    expect(printed()).toEqual([])
     const { id } = await log.write(entryOf())
     expect(id).toBe('000000000002')
   })
 
   test('not a record of a thousand rules that were about others: its trace is cut first', async () => {
     const trace = Array.from({ length: 1_000 }, (_, index) => traceOf(`rule-${index}`, false))
-    await expect(log.write(entryOf({ trace }))).resolves.toMatchObject({ id: '000000000001' })
+    await expect(log.write(entryOf({ trace }))).resolves.toMatchObject({ id: '000000000002' })
   })
 
   test.each([
@@ -109,8 +107,8 @@ describe('what is refused', () => {
     expect(decision.trace.filter(({ selected }) => selected).length).toBe(200)
     const { workload, ...others } = facts
     const entry = entryOf({ workload, facts: others, rules: decision.rules, trace: decision.trace })
-    await expect(log.write(entry)).resolves.toMatchObject({ id: '000000000001' })
-    const [line = ''] = printed
+    await expect(log.write(entry)).resolves.toMatchObject({ id: '000000000002' })
+    const [line = ''] = printed()
     expect(Buffer.byteLength(line)).toBeLessThan(32 * 1024)
     const { trace, traceOmitted } = JSON.parse(line)
     expect(trace[0]).toMatchObject({ rule: decision.rules[0]?.id, selected: true, matched: true })
@@ -132,7 +130,7 @@ describe('what is refused', () => {
     test('an allowed exchange: nothing would leave without all that it rests on', async () => {
       const entry = entryOf({ ...large, outcome: 'allowed' })
       await expect(log.write(entry)).rejects.toMatchObject({ code: 'server_error', reason: 'record_too_large' })
-      expect(printed).toEqual([])
+      expect(printed()).toEqual([])
     })
 
     test('not a denial: it is recorded without facts and claims, and counts what else it leaves out', async () => {
@@ -155,10 +153,10 @@ describe('what is refused', () => {
       }
       await fc.assert(
         fc.asyncProperty(fc.record(one), async ({ workload, actor, posture, outcome }) => {
-          printed = []
+          log.printed.length = 0
           const known = { ...large, workload, facts: { ...facts, posture }, ...(actor && { actor }) }
           await log.write(entryOf({ ...known, ...outcome }))
-          const record = JSON.parse(printed[0] ?? '')
+          const record = JSON.parse(printed().at(-1) ?? '')
           expect(record).toMatchObject({ ...outcome, workload: { subject: workload.subject, token: workload.token } })
         }),
         { numRuns: 100, seed: 505 },
@@ -177,6 +175,6 @@ describe('what is refused', () => {
     expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'record_unavailable' })
     expect(Number(error.detail.code ?? error.detail.status)).toBe(fault.status)
     expect(JSON.stringify(error.detail)).not.toContain('localhost')
-    expect(printed).toEqual([])
+    expect(printed()).toEqual([])
   })
 })

@@ -15,6 +15,7 @@ const complete: Readonly<Record<string, string>> = {
   CAUSEWAY_COSMOS_DATABASE: 'causeway',
   CAUSEWAY_VAULTS: '{"corp":"https://corp-kv.vault.azure.net"}',
   CAUSEWAY_DERIVATION_KEY: 'corp/derivation-key',
+  CAUSEWAY_CHECKPOINT_KEY: 'corp/checkpoints',
   CAUSEWAY_OPERATORS_ISSUER: 'https://login.example/tenant/v2.0',
   CAUSEWAY_OPERATORS_AUDIENCE: 'api://causeway',
 }

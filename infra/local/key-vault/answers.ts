@@ -29,19 +29,23 @@ export function unauthorized(authority: string, resource: string, message: strin
   return failure(401, 'Unauthorized', message, { headers })
 }
 
-/** No role assignment allows it. */
-export function forbiddenByRbac(identity: string, operation: string, secretName: string): JsonAnswer {
+/** No role assignment allows it. `right` is what Azure calls the action, below `Microsoft.KeyVault/vaults/`. */
+export function forbiddenByRbac(identity: string, right: string, resource: string): JsonAnswer {
   const message = [
     'Caller is not authorized to perform action on resource.',
     'If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.',
     `Caller: appid=${identity}`,
-    `Action: 'Microsoft.KeyVault/vaults/secrets/${operation}/action'`,
-    `Resource: '/secrets/${secretName}'`,
+    `Action: 'Microsoft.KeyVault/vaults/${right}'`,
+    `Resource: '${resource}'`,
     'Assignment: (not found)',
     'DenyAssignmentId: null',
     "DecisionReason: 'DeniedWithNoValidRBAC' ",
   ].join('\r\n')
   return failure(403, 'Forbidden', message, { innererror: { code: 'ForbiddenByRbac' } })
+}
+
+export function notOffered(method: string): JsonAnswer {
+  return failure(405, 'MethodNotAllowed', `The stand-in does not support ${method} here.`)
 }
 
 export function secretDisabled(): JsonAnswer {

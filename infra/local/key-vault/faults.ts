@@ -4,7 +4,7 @@ import { failure } from './answers.ts'
 
 /** Something that goes wrong on demand. */
 export interface Fault {
-  /** The secret it happens to; every secret where none is named. */
+  /** The secret or key it happens to; every one where none is named. */
   readonly name?: string
   /** What is answered instead; without it the request is only late. */
   readonly status?: 429 | 500 | 503
@@ -22,7 +22,7 @@ export interface Faults {
 }
 
 /** What the vault asks before it answers: the fault's answer, or undefined where all is well. */
-export type MeetFault = (secretName: string) => Promise<JsonAnswer | undefined>
+export type MeetFault = (name: string) => Promise<JsonAnswer | undefined>
 
 const codes = { 429: 'Throttled', 500: 'InternalServerError', 503: 'ServiceUnavailable' } as const
 const messages = {
@@ -41,8 +41,8 @@ export function createFaults(): { readonly faults: Faults; readonly meet: MeetFa
   }
   return {
     faults,
-    async meet(secretName) {
-      const met = pending.find(({ fault, left }) => left > 0 && (fault.name ?? secretName) === secretName)
+    async meet(name) {
+      const met = pending.find(({ fault, left }) => left > 0 && (fault.name ?? name) === name)
       if (!met) return undefined
       met.left -= 1
       if (met.fault.delayMs) await delay(met.fault.delayMs, undefined, { ref: false })

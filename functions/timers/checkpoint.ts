@@ -1,0 +1,25 @@
+import { app } from '@azure/functions'
+import { toExchangeError } from '../../shared/errors.ts'
+import type { TimersGateway } from '../../shared/gateway.ts'
+
+/** One run ends before the next begins. */
+const budget = 50_000
+
+/**
+ * Each minute: signs how far the decision log has come. A run that fails is a line in the log, and the next run tries
+ * again: until then the newest records are there, and not proven.
+ */
+export function registerCheckpoint({ takeCheckpoint }: TimersGateway): void {
+  app.timer('checkpoint', {
+    schedule: '30 * * * * *',
+    handler: async (_timer, context) => {
+      try {
+        const run = await takeCheckpoint(AbortSignal.timeout(budget))
+        if (run.suspects.length > 0) context.error(JSON.stringify({ level: 'error', timer: 'checkpoint', ...run }))
+      } catch (error) {
+        const { reason, detail } = toExchangeError(error)
+        context.error(JSON.stringify({ level: 'error', timer: 'checkpoint', reason, ...detail }))
+      }
+    },
+  })
+}

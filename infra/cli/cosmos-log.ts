@@ -1,0 +1,135 @@
+import { type Container, CosmosClient } from '@azure/cosmos'
+import type { TokenCredential } from '@azure/identity'
+import { hourOf, hoursFrom } from '../../shared/decisions/checkpoint-hours.ts'
+import { asDocument, idOf, type LogDocument } from '../../shared/decisions/verify-document.ts'
+import type { OpenLog } from './verify-log.ts'
+
+export interface CosmosLogOptions {
+  readonly endpoint: string
+  readonly database: string
+  readonly credential: TokenCredential
+  /** Epoch milliseconds. */
+  readonly from: number
+  readonly to: number
+}
+
+/** Records are asked for by so many ids at once: a few megabytes at the most that records may have. */
+const windowSize = 500
+const parallel = 16
+const dayLength = 86_400_000
+
+/** Reads the log from Cosmos DB: checkpoints by day, registrations by hour, records by stream. */
+export function openCosmosLog({ endpoint, database, credential, from, to }: CosmosLogOptions): OpenLog {
+  const client = new CosmosClient({
+    endpoint,
+    aadCredentials: credential,
+    connectionPolicy: { enableBackgroundEndpointRefreshing: false },
+  })
+  const container = (id: string) => client.database(database).container(id)
+  const streams = new Set<string>()
+  const isInRange = (stream: string) => stream.slice(0, 13) >= hourOf(from) && stream.slice(0, 13) <= hourOf(to - 1)
+  const note = (stream: unknown) => {
+    if (typeof stream === 'string' && isInRange(stream)) streams.add(stream)
+  }
+
+  async function* index() {
+    for await (const checkpoint of readCheckpoints(container('checkpoints'), from, to)) {
+      for (const head of Array.isArray(checkpoint['heads']) ? checkpoint['heads'] : [])
+        note(asDocument(head)?.['stream'])
+      yield checkpoint
+    }
+    for (const hour of hoursFrom(hourOf(from), hourOf(to - 1))) {
+      for (const registration of await partition(container('streams'), hour)) {
+        note(registration['stream'])
+        yield registration
+      }
+    }
+    // Of a stream that nothing else names any more, the one that took over from it still knows.
+    const waiting = [...streams]
+    while (waiting.length > 0) {
+      const openings = waiting.splice(0, parallel).map(stream => firstRecord(container('decisions'), stream))
+      for (const opening of (await Promise.all(openings)).filter(record => record !== undefined)) {
+        const before = asDocument(opening['predecessor'])?.['stream']
+        const isNew = typeof before === 'string' && isInRange(before) && !streams.has(before)
+        if (isNew) waiting.push(before)
+        note(before)
+        yield opening
+      }
+    }
+  }
+
+  async function* records() {
+    for (const stream of [...streams].toSorted()) yield* readStream(container('decisions'), stream)
+  }
+
+  return { index: index(), records: records(), close: () => client.dispose() }
+}
+
+async function partition(container: Container, partitionKey: string): Promise<readonly LogDocument[]> {
+  const { resources } = await container.items.query<LogDocument>('SELECT * FROM c', { partitionKey }).fetchAll()
+  return inOrder(resources)
+}
+
+function inOrder(documents: readonly LogDocument[]): readonly LogDocument[] {
+  return documents.toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1))
+}
+
+/** The one before the horizon, by which the chain is held, and all later ones. */
+async function* readCheckpoints(container: Container, from: number, to: number): AsyncGenerator<LogDocument> {
+  const earlier = await container.items
+    .query<LogDocument>({
+      query: 'SELECT TOP 1 * FROM c WHERE c.at < @horizon ORDER BY c.at DESC',
+      parameters: [{ name: '@horizon', value: new Date(from).toISOString() }],
+    })
+    .fetchAll()
+  const [before] = earlier.resources
+  // A checkpoint lies in the partition of the day on which the one before it was made.
+  if (before) yield before
+  const start = Date.parse(before ? String(before['at']).slice(0, 10) : hourOf(from - dayLength).slice(0, 10))
+  for (let time = start; time < to + dayLength; time += dayLength) {
+    for (const checkpoint of await partition(container, new Date(time).toISOString().slice(0, 10))) {
+      if (!before || String(checkpoint['id']) > String(before['id'])) yield checkpoint
+    }
+  }
+}
+
+async function firstRecord(container: Container, stream: string): Promise<LogDocument | undefined> {
+  const { resource } = await container.item(idOf(1), stream).read<LogDocument>()
+  return resource
+}
+
+/** By windows of ids, so that neither this process nor the service has to sort a whole stream. */
+async function* readStream(container: Container, stream: string): AsyncGenerator<LogDocument> {
+  let from: string | undefined = ''
+  while (from !== undefined) {
+    const to: string = endOfWindow(from)
+    const resources = await readWindow(container, stream, { from, to })
+    yield* inOrder(resources)
+    from = resources.length === windowSize ? to : await firstIdFrom(container, stream, to)
+  }
+}
+
+async function readWindow(container: Container, stream: string, { from, to }: { from: string; to: string }) {
+  const query = 'SELECT * FROM c WHERE c.id >= @least AND c.id < @beyond'
+  const parameters = [
+    { name: '@least', value: from },
+    { name: '@beyond', value: to },
+  ]
+  const found = container.items.query<LogDocument>({ query, parameters }, { partitionKey: stream })
+  return (await found.fetchAll()).resources
+}
+
+/** Ids that nobody of ours gave come last, all in one window. */
+function endOfWindow(from: string): string {
+  const first = from === '' ? 1 : Number(/^\d{12}/.exec(from)?.[0] ?? Number.NaN)
+  const to = idOf(first + windowSize)
+  return /^\d{12}$/.test(to) ? to : '\uffff'
+}
+
+async function firstIdFrom(container: Container, stream: string, id: string): Promise<string | undefined> {
+  const query = 'SELECT VALUE MIN(c.id) FROM c WHERE c.id >= @id'
+  const parameters = [{ name: '@id', value: id }]
+  const { resources } = await container.items.query({ query, parameters }, { partitionKey: stream }).fetchAll()
+  const first: unknown = resources[0]
+  return typeof first === 'string' ? first : undefined
+}

@@ -1,0 +1,96 @@
+import { unavailable } from '../errors.ts'
+import { type Lane, openLane } from './lane.ts'
+import type { RecordPosition } from './record.ts'
+import type { Unchained } from './stream.ts'
+import type { LaneParts } from './stream-writer.ts'
+import type { Writing } from './writing.ts'
+import { type QueueBounds, writingQueue } from './writing-queue.ts'
+
+/** Writers that arrive while a batch is under way share the next one. */
+export interface GroupCommit {
+  /** Returns when the record is durable. Throws 503 `record_unavailable`, or `record_too_large`. */
+  write(unchained: Unchained & Pick<Writing, 'bytes'>): Promise<RecordPosition>
+  /** Takes no more, and returns when what was taken is answered. */
+  close(): Promise<void>
+}
+
+export interface GroupCommitParts extends LaneParts {
+  readonly bounds: QueueBounds
+}
+
+const maxLanes = 8
+
+/**
+ * One queue, and lanes that take batches from it. A light load uses the first lane alone; a further one takes part where
+ * more than a batch waits for those before it, or where those are stuck.
+ */
+export function groupCommit(parts: GroupCommitParts): GroupCommit {
+  const { monotonic, patience } = parts
+  const queue = writingQueue(parts.bounds)
+  const lanes: Lane[] = []
+  const closing = new AbortController()
+  const working = new Set<Promise<void>>()
+  let alarmed: NodeJS.Timeout | undefined
+
+  /** One lane more. Until the first has a record, another would have nothing to take over from. */
+  function anotherLane(): Lane | undefined {
+    const predecessor = lanes[0]?.head() ?? null
+    if (lanes.length > 0 && !predecessor) return undefined
+    const lane = openLane(predecessor, parts, { onChange: pump, closing: closing.signal })
+    lanes.push(lane)
+    return lane
+  }
+
+  /** Hands out what waits, as far as there are lanes for it. */
+  function pump(): void {
+    dropOverdue()
+    for (let index = 0; index < maxLanes && !queue.isEmpty(); index++) {
+      const lane = lanes[index] ?? anotherLane()
+      if (!lane) break
+      if (lane.state() === 'idle') start(lane)
+      if (lane.state() === 'busy' && !queue.exceedsBatch()) break
+    }
+    watchQueue()
+  }
+
+  function start(lane: Lane): void {
+    const work = lane.write(queue.take())
+    working.add(work)
+    void work.finally(() => working.delete(work))
+  }
+
+  /** What is sent shall have time enough to be settled: a quarter of its patience. The rest is not sent. */
+  function dropOverdue(): void {
+    for (const { reject } of queue.takeOverdue(monotonic() + patience / 4)) {
+      reject(unavailable('record_unavailable', { detail: { error: 'waited too long' } }))
+    }
+  }
+
+  function watchQueue(): void {
+    const next = queue.next()
+    if (alarmed || next === undefined) return
+    alarmed = setTimeout(
+      () => {
+        alarmed = undefined
+        pump()
+      },
+      next - patience / 4 - monotonic(),
+    )
+  }
+
+  return {
+    write(unchained) {
+      return new Promise((resolve, reject) => {
+        const writing = { ...unchained, until: monotonic() + patience, resolve, reject }
+        if (closing.signal.aborted) return reject(unavailable('record_unavailable', { detail: { error: 'closed' } }))
+        if (queue.add(writing)) return pump()
+        reject(unavailable('record_unavailable', { detail: { error: 'too many wait' } }))
+      })
+    },
+    async close() {
+      closing.abort()
+      while (working.size > 0) await Promise.race(working)
+      clearTimeout(alarmed)
+    },
+  }
+}

@@ -1,0 +1,16 @@
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+
+/** What Cosmos DB adds to a document. https://learn.microsoft.com/azure/cosmos-db/resource-model#azure-cosmos-db-items */
+const systemMembers: ReadonlySet<string> = new Set(['_rid', '_self', '_etag', '_attachments', '_ts', '_lsn'])
+
+/**
+ * SHA-256 in hexadecimal over a document as it was written: its RFC 8785 form, without the members that Cosmos DB adds.
+ * Throws a `TypeError` for what JSON cannot hold.
+ */
+export function recordHash(document: object): string {
+  const written = Object.entries(document).filter(([member]) => !systemMembers.has(member))
+  const canonical = canonicalize(Object.fromEntries(written))
+  if (canonical === undefined) throw new TypeError('expected a document that JSON can hold')
+  return createHash('sha256').update(canonical).digest('hex')
+}

@@ -1,0 +1,35 @@
+/** What can be wrong with a log. */
+export type FindingKind =
+  /** Its hash is not what was chained or signed. */
+  | 'altered'
+  /** A record or checkpoint that must be there is not, with others after it. */
+  | 'missing'
+  /** It was put in: no place in the chain is its own. */
+  | 'inserted'
+  /** It stands in the place of another. */
+  | 'swapped'
+  /** The end of a stream, below what was signed, is gone. */
+  | 'cut'
+  /** A stream of which a head was signed is not there at all. */
+  | 'removed'
+  /** A stream has records, or a signed head, and was never registered, or its registration is gone. */
+  | 'unregistered'
+  /** A document that is none of a log's, or not JSON. */
+  | 'unreadable'
+
+/** One thing that is wrong, and where it is first seen. */
+export interface Finding {
+  readonly kind: FindingKind
+  readonly subject: 'record' | 'stream' | 'checkpoint' | 'document'
+  readonly stream?: string
+  /** The first record, or the checkpoint. */
+  readonly id?: string
+  /** Why, in words that an auditor understands. */
+  readonly because: string
+}
+
+/** A finding as a sentence. */
+export function describeFinding({ kind, subject, stream, id, because }: Finding): string {
+  const place = [stream !== undefined && `stream ${stream}`, id !== undefined && `${subject} ${id}`].filter(Boolean)
+  return `${place.length > 0 ? place.join(', ') : subject}: ${kind}: ${because}`
+}

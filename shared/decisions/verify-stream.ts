@@ -1,0 +1,127 @@
+import { hashOf, idOf, type LogDocument, numberOf } from './verify-document.ts'
+import type { Finding } from './verify-finding.ts'
+import {
+  type BrokenLink,
+  judgeBroken,
+  judgeDisplaced,
+  judgeFirst,
+  judgePlace,
+  type Seen,
+  type Wrong,
+} from './verify-link.ts'
+
+/** A record that must be there with that hash, and who says so. */
+export interface Anchor {
+  readonly number: number
+  readonly hash: string
+  readonly by: string
+}
+
+/** What is known of one stream. */
+export interface StreamVerdict {
+  readonly records: number
+  /** The number of the last record that is there; 0 where there is none. */
+  readonly last: number
+  readonly finding?: Finding
+  /** The claims that do not hold. */
+  readonly unmet: readonly Anchor[]
+}
+
+/** Checks one stream, record by record in the order of their ids. */
+export interface StreamCheck {
+  take(record: LogDocument): void
+  /** When there are no more records. */
+  end(): StreamVerdict
+}
+
+export interface StreamCheckOptions {
+  readonly stream: string
+  /** In the order of their numbers. */
+  readonly anchors: readonly Anchor[]
+  /** What the first records of other streams say of this one. They may be wrong themselves. */
+  readonly claims: readonly Anchor[]
+  /** A time before which retention may have taken records: the first that is left is trusted if it is older. */
+  readonly horizon?: string
+}
+
+/**
+ * Begins to check a stream. What it keeps does not grow with the number of records. Only the first thing that is wrong
+ * is told, since it often makes all else look wrong.
+ */
+export function streamCheck({ stream, anchors, claims, horizon }: StreamCheckOptions): StreamCheck {
+  let [records, passed] = [0, 0]
+  let last: Seen | undefined
+  let broken: BrokenLink | undefined
+  let wrong: Wrong | undefined
+  let stranger: string | undefined
+  const unmet: Anchor[] = []
+
+  /** The anchors of one record. Those of records that are not there are passed over: what is wrong is told otherwise. */
+  function anchorsOf(number: number): readonly Anchor[] {
+    const found: Anchor[] = []
+    for (let anchor = anchors[passed]; anchor && anchor.number <= number; anchor = anchors[++passed]) {
+      if (anchor.number === number) found.push(anchor)
+    }
+    return found
+  }
+
+  function judge(record: LogDocument, seen: Seen): Wrong | undefined {
+    if (!last) return judgeFirst(record, seen, horizon)
+    const misplaced = judgePlace(last, seen)
+    if (misplaced) return misplaced
+    const earlier = broken && judgeBroken(broken, seen)
+    if (earlier) return judgeDisplaced(earlier, seen)
+    if (seen.previous === last.hash) return undefined
+    broken = { before: last, after: seen }
+    return judgeBroken(broken)
+  }
+
+  function judgeAnchor({ number, previous: twin }: Seen, differing: Anchor | undefined): Wrong | undefined {
+    if (!differing) return undefined
+    const rewritten = broken ? '' : '; it was altered, or one before it and the chain made anew'
+    return { kind: 'altered', number, because: `its hash is not what ${differing.by} says${rewritten}`, twin }
+  }
+
+  /** What must be there, and is beyond the end. */
+  function judgeEnd(): Finding | undefined {
+    const beyond = anchors.findLast(({ number }) => number > (last?.number ?? 0))
+    if (!beyond || (!last && horizon !== undefined)) return undefined
+    const because = `${beyond.by} names record ${idOf(beyond.number)}`
+    if (!last) return { kind: 'removed', subject: 'stream', stream, because }
+    return { kind: 'cut', subject: 'record', stream, id: idOf(last.number + 1), because }
+  }
+
+  function finding(): Finding | undefined {
+    if (stranger !== undefined) {
+      return { kind: 'inserted', subject: 'record', stream, id: stranger, because: 'its id is no number of a record' }
+    }
+    wrong ??= broken && judgeBroken(broken, 'none')
+    if (!wrong) return judgeEnd()
+    const { kind, number, because } = wrong
+    return { kind, subject: 'record', stream, id: idOf(number), because }
+  }
+
+  return {
+    take(record) {
+      records += 1
+      const number = numberOf(record['id'])
+      if (number === undefined) {
+        if (!wrong) stranger ??= String(record['id']).slice(0, 100)
+        return
+      }
+      const hash = hashOf(record)
+      const named = anchorsOf(number)
+      unmet.push(...claims.filter(claim => claim.number === number && claim.hash !== hash))
+      const differing = named.find(anchor => anchor.hash !== hash)
+      const seen = { number, hash, previous: record['previous'], anchored: named.length > 0 && !differing }
+      wrong = wrong ? judgeDisplaced(wrong, seen) : (judge(record, seen) ?? judgeAnchor(seen, differing))
+      if (!last || number > last.number) last = seen
+    },
+    end() {
+      const found = finding()
+      const end = last?.number ?? 0
+      if (last || horizon === undefined) unmet.push(...claims.filter(({ number }) => number > end))
+      return { records, last: end, unmet, ...(found && { finding: found }) }
+    },
+  }
+}
