@@ -5,6 +5,7 @@ import { registerHealth } from './health.ts'
 import { registerRules } from './manage/rules.ts'
 import { registerMetadata } from './metadata.ts'
 import { registerRevoke } from './revoke.ts'
+import { registerReconcile } from './timers/reconcile.ts'
 import { registerRevokeExpired } from './timers/revoke-expired.ts'
 import { registerToken } from './token.ts'
 
@@ -20,5 +21,8 @@ if (exchange) {
   registerMetadata(settings.issuer)
 }
 if (manage) registerRules(manage)
-if (timers) registerRevokeExpired(timers)
+if (timers) {
+  registerRevokeExpired(timers)
+  registerReconcile(timers)
+}
 app.hook.appTerminate(() => gateway.close())

@@ -25,6 +25,7 @@ export function refusesLogin(error: unknown): boolean {
 export function failureWithoutAccount(error: unknown): NotMinted {
   if (error instanceof NotMinted) return error
   if (error instanceof ExchangeError) return new NotMinted(error.code, error.reason, detailOf(error))
+  if (isFull(error)) return new NotMinted('slow_down', 'target_full', described(error))
   const reason = answerOf(error) === tooLate ? 'mint_too_late' : reasonOf(error)
   return new NotMinted('temporarily_unavailable', reason, described(error))
 }
@@ -52,6 +53,11 @@ const unavailableAnswers = [
   1040, 1042, 1053, 1077, 1078, 1079, 1129, 1130, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1205, 1226, 1317, 1927,
   1969, 3024, 3159,
 ]
+
+/** ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED: it bears no more, and asking again later helps. */
+function isFull(error: unknown): boolean {
+  return [1040, 1203, 1226].includes(answerOf(error) ?? 0)
+}
 
 /** A server that is down, full or does not let us in is unavailable; one that says no to a statement refuses. */
 function reasonOf(error: unknown): Reason {

@@ -34,6 +34,7 @@ export function postgresql(dependencies: Dependencies): MinterProvider<Postgresq
     scope: postgresqlScope,
     tokenType: 'urn:causeway:token-type:username-password',
     issues: 'minted',
+    longestName: 63,
     open: settings => new PostgresqlMinter(settings, dependencies),
   }
 }

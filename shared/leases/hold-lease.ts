@@ -7,6 +7,7 @@ import type { Secret } from '../credentials/secret.ts'
 import type { SecretVersion } from '../credentials/secret-reference.ts'
 import { ExchangeError, unavailable } from '../errors.ts'
 import type { Workload } from '../workload/workload.ts'
+import type { TargetBudgets } from './budget.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import { createLease } from './create-lease.ts'
 import { deriveSecret } from './derive-secret.ts'
@@ -44,7 +45,8 @@ export interface Leases {
   /**
    * Finds the live lease for this request, or reserves one. Throws 503 `lease_pending` while another instance is
    * making it, 429 `lease_generations` where too many were made in this window, 429 `quota_exhausted` where the
-   * workload may not have another lease of this target alive.
+   * workload may not have another lease of this target alive, 429 `accounts_over_budget` or `mints_over_budget` where
+   * the target bears no more.
    */
   hold(request: Omit<SlotIdentity, 'deployment'>, decision: string): Promise<HeldLease>
   /** The account was made: the lease may be released. Throws `lease_lost` where another took over meanwhile. */
@@ -63,6 +65,7 @@ export interface Leases {
 export interface LeasesOptions {
   readonly store: LeaseStore
   readonly places: QuotaPlaces
+  readonly budgets: TargetBudgets
   readonly deployment: string
   /** The derivation key: its newest version, or the one that a lease names. */
   readonly derivationKey: (version?: string) => Promise<SecretVersion>
@@ -82,12 +85,13 @@ const rememberedLeases = 10_000
  * One minter per account: whoever creates the lease makes the account, everybody else describes it. A reserved lease
  * past its time is given up, and the next generation, another account, takes its place.
  */
-export function openLeases({ store, places, deployment, derivationKey, now, pause = sleep }: LeasesOptions): Leases {
+export function openLeases(options: LeasesOptions): Leases {
+  const { store, places, budgets, deployment, derivationKey, now, pause = sleep } = options
   const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit })
 
-  async function secretOf({ target, id, salt, keyVersion }: Lease): Promise<Secret> {
+  async function secretOf({ target, id, salt, keyVersion, password }: Lease): Promise<Secret> {
     const { secret: key } = await derivationKey(keyVersion)
-    return deriveSecret({ key, target, lease: id, salt })
+    return deriveSecret({ key, target, lease: id, salt, password })
   }
 
   async function heldIn(slot: Slot, stored: StoredLease, mustMint: boolean): Promise<HeldLease> {
@@ -96,6 +100,7 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
 
   async function reserve(request: LeaseRequest, slot: Slot, generation: number): Promise<StoredLease | undefined> {
     const { version: keyVersion } = await derivationKey()
+    await budgets.takeRoom(request.target, request.budgets ?? {})
     const lease = newLease({ request, slot, generation, keyVersion, deployment, now: now() })
     return createLease({ store, places, lease, quota: request.quota })
   }

@@ -1,6 +1,7 @@
 import { type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { UnreadableLease } from './cosmos-leases.ts'
+import { drain } from './drain.ts'
 import type { Lease, StoredLease } from './lease.ts'
 import { isLockedDown } from './locked-down.ts'
 import { type RevokeLeaseOptions, revokeLease } from './revoke-lease.ts'
@@ -72,13 +73,4 @@ async function* lockedDown(standing: readonly Lockdown[], { searchLive, signal }
 
 function lockdownOf(lease: Lease, standing: readonly Lockdown[]): Lockdown | undefined {
   return standing.find(lockdown => isLockedDown(lease, lockdown))
-}
-
-/** What one worker does: the next lease, and the next, until there is none or no time. */
-async function drain(leases: AsyncIterator<Found>, end: (found: Found) => Promise<void>, signal: AbortSignal) {
-  while (!signal.aborted) {
-    const { value: found, done } = await leases.next()
-    if (done) return
-    await end(found)
-  }
 }

@@ -50,7 +50,7 @@ describe('the first to ask', () => {
       rules: [{ id: 'payments-reads' }],
     })
     expect(held.account).toMatchObject({ name: store.only().account, scopes: [{ role: 'orders_read' }] })
-    expect(held.account.name).toMatch(/^cw_test_[a-z2-7]{20}$/)
+    expect(held.account.name).toMatch(/^cw_test_[a-z2-7]{16}$/)
   })
 
   test('leaves no secret in the lease, and shows none when the lease is printed', async () => {
