@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid'
 import type { Minter } from '../credentials/credential-provider.ts'
 import type { DecisionLog } from '../decisions/record.ts'
-import { toExchangeError } from '../errors.ts'
+import { type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease, StoredLease } from './lease.ts'
@@ -31,13 +31,14 @@ const [firstWait, longestWait] = [15_000, 15 * 60_000]
 
 /**
  * Ends one lease, under the lockdown that names it where one does. `skipped`: another run has it, it must be looked at
- * again, or its sessions may finish. What fails is tried again with back-off. Throws where it cannot be marked.
+ * again, or its sessions may finish. What fails is tried again with back-off; `unreachable`: for its target's sake.
+ * Throws where it cannot be marked.
  */
 export async function revokeLease(
   found: StoredLease,
   lockdown: Lockdown | undefined,
   options: RevokeLeaseOptions,
-): Promise<'revoked' | 'failed' | 'skipped'> {
+): Promise<'revoked' | 'failed' | 'unreachable' | 'skipped'> {
   const { store, places, minterOf, now, signal } = options
   const claimed = await claim(found, lockdown, options)
   if (!claimed) return 'skipped'
@@ -54,8 +55,13 @@ export async function revokeLease(
     const { reason } = toExchangeError(error)
     if (reason === 'sessions_busy') return await leaveToFinish(claimed, options)
     await postpone(claimed, reason, options)
-    return 'failed'
+    return isAboutTarget(reason) ? 'unreachable' : 'failed'
   }
+}
+
+/** Whether the next lease of the same target would fail alike. */
+function isAboutTarget(reason: Reason): boolean {
+  return reason === 'target_unavailable' || reason.startsWith('vault_') || reason.startsWith('secret_')
 }
 
 /** Marks the lease as ending and takes it for this run. Undefined where another run was first. */
