@@ -87,7 +87,7 @@ const rememberedLeases = 10_000
  */
 export function openLeases(options: LeasesOptions): Leases {
   const { store, places, budgets, deployment, derivationKey, now, pause = sleep } = options
-  const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit })
+  const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit, noDeleteOnStaleGet: true })
 
   async function secretOf({ target, id, salt, keyVersion, password }: Lease): Promise<Secret> {
     const { secret: key } = await derivationKey(keyVersion)
@@ -107,6 +107,9 @@ export function openLeases(options: LeasesOptions): Leases {
 
   /** Undefined where this generation is over and the next is to be tried. */
   async function atGeneration(request: LeaseRequest, slot: Slot, generation: number): Promise<HeldLease | undefined> {
+    const isNew = generation === 0 && isUnbounded(request) && !live.peek(slot.id, { allowStale: true })
+    const created = isNew && (await reserve(request, slot, generation))
+    if (created) return heldIn(slot, created, true)
     for (const wait of [0, ...waits]) {
       if (wait > 0) await pause(wait)
       const found = await store.read(slot.id, generation)
@@ -184,6 +187,11 @@ export function openLeases(options: LeasesOptions): Leases {
       if (!ended) throw unavailable('lease_lost', { retryAfter: 1 })
     },
   }
+}
+
+/** Then nothing has to be taken before it is created, and whoever comes first need not look whether it is there. */
+function isUnbounded({ quota, budgets }: LeaseRequest): boolean {
+  return quota === undefined && Object.values(budgets ?? {}).length === 0
 }
 
 function held(slot: Slot, { stored, secret }: LiveLease, mustMint: boolean): HeldLease {
