@@ -63,7 +63,9 @@ export const leaseDocument = z.object({
   /** The lockdown that ends it. */
   lockdown: z.string().optional(),
   attempts: z.int().default(0),
+  /** Why the last attempt to end it failed, with what its target said of that. */
   lastError: z.string().optional(),
+  lastDetail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   evidence: z
     .object({
       sessionsEnded: z.number(),

@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid'
 import type { Minter } from '../credentials/credential-provider.ts'
 import type { DecisionLog } from '../decisions/record.ts'
-import { type Reason, toExchangeError } from '../errors.ts'
+import { type ExchangeError, type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease, StoredLease } from './lease.ts'
@@ -52,9 +52,10 @@ export async function revokeLease(
     await places.free(revoked)
     return 'revoked'
   } catch (error) {
-    const { reason } = toExchangeError(error)
+    const failure = toExchangeError(error)
+    const { reason } = failure
     if (reason === 'sessions_busy') return await leaveToFinish(claimed, options)
-    await postpone(claimed, reason, options)
+    await postpone(claimed, failure, options)
     return isAboutTarget(reason) ? 'unreachable' : 'failed'
   }
 }
@@ -91,12 +92,12 @@ async function lookAgain({ lease, etag }: StoredLease, { store }: RevokeLeaseOpt
 /** Tried again with back-off. If even that cannot be written, the lease stays due as it is. */
 async function postpone(
   { lease, etag }: StoredLease,
-  lastError: string,
+  { reason: lastError, detail: lastDetail }: ExchangeError,
   { store, now }: RevokeLeaseOptions,
 ): Promise<void> {
   const attempts = lease.attempts + 1
   const dueAt = new Date(now() + Math.min(longestWait, firstWait * 2 ** Math.min(attempts - 1, 10))).toISOString()
-  await store.replace({ ...lease, attempts, lastError, dueAt }, etag).catch(() => undefined)
+  await store.replace({ ...lease, attempts, lastError, lastDetail, dueAt }, etag).catch(() => undefined)
 }
 
 function told({ id, target, account, workload, scopes, cause, lockdown, evidence, rules, decision }: Lease) {

@@ -335,3 +335,12 @@ test('a run whose time is over takes up nothing more', async () => {
   expect(await run({ signal: AbortSignal.abort() })).toEqual({ revoked: 0, failed: 0, unreadable: [] })
   expect(only().state).toBe('active')
 })
+
+test('what a target says of a failure stays with its lease, for whoever looks why it is stuck', async () => {
+  const { expiresAt } = await activeLease()
+  clock.time = Date.parse(expiresAt)
+  const detail = { problem: 'owns_objects', objects: 3 }
+  revoke = () => Promise.reject(unavailable('target_refused', { detail }))
+  await run()
+  expect(only()).toMatchObject({ lastError: 'target_refused', lastDetail: detail })
+})
