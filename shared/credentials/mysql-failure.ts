@@ -40,6 +40,11 @@ export function failureOfTakenName(error: unknown): ExchangeError {
   return new ExchangeError('server_error', 'internal', described(error))
 }
 
+/** The failure of a login. Statements fail with the same numbers: a role that is not ours to give, say. */
+export function failureOfLogin(error: unknown): unknown {
+  return refusesLogin(error) ? unavailable('target_unavailable', described(error)) : error
+}
+
 /** The failure of anything that can be asked again. */
 export function failureOfQuery(error: unknown): ExchangeError {
   return error instanceof ExchangeError ? error : unavailable(reasonOf(error), described(error))
@@ -62,7 +67,7 @@ function isFull(error: unknown): boolean {
 /** A server that is down, full or does not let us in is unavailable; one that says no to a statement refuses. */
 function reasonOf(error: unknown): Reason {
   const answer = answerOf(error)
-  const isUnavailable = answer === undefined || unavailableAnswers.includes(answer) || refusesLogin(error)
+  const isUnavailable = answer === undefined || unavailableAnswers.includes(answer)
   return isUnavailable ? 'target_unavailable' : 'target_refused'
 }
 

@@ -28,7 +28,8 @@ type Running = AccountRevocation & { readonly ended: Set<number> }
 
 /**
  * Ends the account, its sessions on every database and what it owns in this one, and sees all of it gone. Returns the
- * number of sessions ended; 0 where the account was gone already. Throws the driver's errors, `sessions_busy` where
+ * number of sessions ended. Where the account was gone already, what is left of it has no name: sessions of accounts
+ * that are no more are ended, whose ever they were. Throws the driver's errors, `sessions_busy` where
  * sessions are left to finish a transaction, `target_unavailable` where sessions do not end, or `target_refused` where
  * what the account owns keeps it: then it is locked and has no right left.
  */
@@ -48,7 +49,7 @@ export async function revokeAccount(revocation: AccountRevocation): Promise<numb
 async function endAccount(running: Running): Promise<void> {
   const { client, name, ending, ownedObjects } = running
   const oid = await findAccount(client, name)
-  if (oid === undefined) return
+  if (oid === undefined) return endSessions(running, undefined, 'now')
   await client.query(lockAccount(client, name))
   // Before the drop: where a session will not end, the account stays, and with it the way to find the session.
   await endSessions(running, oid, ending)
@@ -64,7 +65,11 @@ async function findAccount(client: PoolClient, name: string): Promise<number | u
 }
 
 /** Adds the process ids to `ended` and returns once none is left. */
-async function endSessions({ client, ended, signal }: Running, oid: number, ending: SessionEnding): Promise<void> {
+async function endSessions(
+  { client, ended, signal }: Running,
+  oid: number | undefined,
+  ending: SessionEnding,
+): Promise<void> {
   for (let look = 1; look <= looks; look++) {
     const sessions = await signalSessions(client, oid, ending)
     if (sessions.length === 0) return
@@ -90,12 +95,17 @@ interface FoundSession {
  * Tells the sessions of an account to end. A session that is `idle` is in no transaction; a single statement is one, and
  * so is one that failed, since it may go on from a savepoint. What does not tell its state may be in one.
  */
-async function signalSessions(client: PoolClient, oid: number, ending: SessionEnding): Promise<FoundSession[]> {
+async function signalSessions(
+  client: PoolClient,
+  oid: number | undefined,
+  ending: SessionEnding,
+): Promise<FoundSession[]> {
   const { rows } = await client.query<FoundSession>(
     `SELECT pid, worker, busy, CASE WHEN NOT busy THEN pg_terminate_backend(pid) END
        FROM (SELECT pid, backend_type IS NOT DISTINCT FROM 'parallel worker' AS worker, $2 AND state IS DISTINCT FROM 'idle' AS busy
-               FROM pg_stat_activity WHERE usesysid = $1) AS session`,
-    [oid, ending === 'finish-transactions'],
+               FROM pg_stat_activity WHERE usesysid = $1 
+                  OR $1::oid IS NULL AND usesysid NOT IN (SELECT oid FROM pg_roles)) AS session`,
+    [oid ?? null, ending === 'finish-transactions'],
   )
   return rows
 }

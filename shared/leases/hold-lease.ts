@@ -105,10 +105,19 @@ export function openLeases(options: LeasesOptions): Leases {
     return createLease({ store, places, lease, quota: request.quota })
   }
 
+  /** Undefined where it has to be looked for: it may be there, or nobody can make one without a key. */
+  async function reserveFirst(request: LeaseRequest, slot: Slot): Promise<StoredLease | undefined> {
+    if (!isUnbounded(request) || live.peek(slot.id, { allowStale: true })) return undefined
+    const hasKey = await derivationKey().then(
+      () => true,
+      () => false,
+    )
+    return hasKey ? reserve(request, slot, 0) : undefined
+  }
+
   /** Undefined where this generation is over and the next is to be tried. */
   async function atGeneration(request: LeaseRequest, slot: Slot, generation: number): Promise<HeldLease | undefined> {
-    const isNew = generation === 0 && isUnbounded(request) && !live.peek(slot.id, { allowStale: true })
-    const created = isNew && (await reserve(request, slot, generation))
+    const created = generation === 0 && (await reserveFirst(request, slot))
     if (created) return heldIn(slot, created, true)
     for (const wait of [0, ...waits]) {
       if (wait > 0) await pause(wait)
