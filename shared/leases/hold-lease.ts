@@ -172,7 +172,7 @@ export function openLeases(options: LeasesOptions): Leases {
           ? { ...lease, vacant: true, dueAt: lease.expiresAt }
           : { ...ending(lease, 'failed', now()), dueAt: lease.mintUntil }
       // A lease without an account needs no place. Freed first: who retakes the lease takes a place that stays its own.
-      if (made === 'nothing') await places.free(lease)
+      if (made === 'nothing') await places.free(lease).catch(() => undefined)
       await store.replace(given, etag).catch(() => undefined)
     },
 

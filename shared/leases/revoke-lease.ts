@@ -46,11 +46,11 @@ export async function revokeLease(
   try {
     const evidence = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
     if (now() < Date.parse(lease.mintUntil)) return await lookAgain(claimed, options)
+    // Before the lease is revoked, since nobody looks at it afterwards.
+    await places.free(lease)
     const revoked: Lease = { ...lease, state: 'revoked', evidence, ttl: retention }
     await options.decisions.write({ kind: 'revocation', decision: uuid(), outcome: 'revoked', ...told(revoked) })
-    if (!(await store.replace(revoked, claimed.etag))) return 'skipped'
-    await places.free(revoked)
-    return 'revoked'
+    return (await store.replace(revoked, claimed.etag)) ? 'revoked' : 'skipped'
   } catch (error) {
     const failure = toExchangeError(error)
     const { reason } = failure
