@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 /** Tests that talk to a whole running stack, in real time. */
 const onStack = ['test/e2e/**/*.test.ts', 'test/attacks/**/*.test.ts', 'test/conformance/oauth/**/*.test.ts']
 
+/** Tests that kill and freeze gateways: what they wait for is the other processes, and the time that a minter has. */
+const onCrashes = ['test/crash/**/*.test.ts']
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -10,9 +13,10 @@ export default defineConfig({
     hookTimeout: 120_000,
     reporters: ['default'],
     projects: [
-      { extends: true, test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: onStack } },
+      { extends: true, test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: [...onStack, ...onCrashes] } },
       // A lease's window is minutes long and may roll over between two requests of a test: then, once more.
       { extends: true, test: { name: 'stack', include: onStack, retry: 1 } },
+      { extends: true, test: { name: 'crashes', include: onCrashes, maxConcurrency: 20 } },
     ],
   },
 })

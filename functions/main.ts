@@ -6,6 +6,7 @@ import { registerRules } from './manage/rules.ts'
 import { registerMetadata } from './metadata.ts'
 import { registerRevoke } from './revoke.ts'
 import { registerCheckpoint } from './timers/checkpoint.ts'
+import { registerReconcile } from './timers/reconcile.ts'
 import { registerRevokeExpired } from './timers/revoke-expired.ts'
 import { registerToken } from './token.ts'
 
@@ -24,5 +25,6 @@ if (manage) registerRules(manage)
 if (timers) {
   registerRevokeExpired(timers)
   registerCheckpoint(timers)
+  registerReconcile(timers)
 }
 app.hook.appTerminate(() => gateway.close())

@@ -192,10 +192,11 @@ async function prepare(
 ): Promise<Prepared> {
   const meanings = grant.scopes.map(scope => target.scopes[scope])
   if (target.issuing.kind === 'existing') return { credential: await target.issuing.source.read({ scopes: meanings }) }
-  const { id, provider, settings, issuing, onExpiry } = target
+  const { id, provider, settings, budgets, issuing, onExpiry } = target
   const { workload, actor, decision } = known
   const who = { workload, ...(actor && { actor }) }
-  const asked = { target: id, provider, settings, meanings, rules, onExpiry, ...who, ...grant }
+  const account = { ...target.account, longestName: issuing.longestName }
+  const asked = { target: id, provider, settings, account, budgets, meanings, rules, onExpiry, ...who, ...grant }
   const held = await steps.leases.hold(asked, decision)
   return { held, minter: issuing.minter, lease: held.stored.lease.id }
 }

@@ -14,11 +14,16 @@ import type { DecisionLog } from './decisions/record.ts'
 import { refusalCounts } from './decisions/refusal-counts.ts'
 import { describeCause } from './errors.ts'
 import type { ExchangeSteps } from './exchange.ts'
+import { ownNames } from './leases/account-name.ts'
+import { targetBudgets } from './leases/budget.ts'
 import { cosmosLeases } from './leases/cosmos-leases.ts'
 import { cosmosPlaces } from './leases/cosmos-places.ts'
+import { cosmosSightings } from './leases/cosmos-sightings.ts'
+import type { MintingTarget } from './leases/find-strays.ts'
 import { openLeases } from './leases/hold-lease.ts'
 import type { Lease } from './leases/lease.ts'
 import { quotaPlaces } from './leases/quota.ts'
+import { type ReconciliationRun, reconcile } from './leases/reconcile.ts'
 import { type RevocationRun, revokeDue } from './leases/revoke-due.ts'
 import { searchLive } from './leases/search-live.ts'
 import { cosmosCalendars } from './rules/cosmos-calendars.ts'
@@ -27,6 +32,7 @@ import { cosmosRuleEditor, type RuleEditor } from './rules/cosmos-rule-editor.ts
 import { cosmosRules } from './rules/cosmos-rules.ts'
 import { postureAskedFor } from './rules/ruleset.ts'
 import { isLoopback, type Role, type Settings } from './settings.ts'
+import { type MintingTargetsOptions, mintingTargets } from './targets/cosmos-minting-targets.ts'
 import { cosmosTargets } from './targets/cosmos-targets.ts'
 import type { FindProvider, OpenProvider } from './targets/target.ts'
 import { clientSeenBy } from './workload/client-address.ts'
@@ -57,6 +63,7 @@ export interface ManageGateway {
 /** What the timers run. */
 export interface TimersGateway {
   revokeDue(signal: AbortSignal): Promise<RevocationRun>
+  reconcile(signal: AbortSignal): Promise<ReconciliationRun>
   takeCheckpoint: TakeCheckpoint
 }
 
@@ -126,8 +133,10 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
     calendars: calendars.current,
   })
   const signals = cosmosPosture(role.container('posture'), follow('posture', 'now'))
+  const store = cosmosLeases(role.container('leases'))
   const leases = openLeases({
-    store: cosmosLeases(role.container('leases')),
+    store,
+    budgets: targetBudgets({ store, now }),
     places: quotaPlaces({ store: cosmosPlaces(role.container('leases')), now }),
     deployment: settings.deployment,
     derivationKey: version => readSecret(settings.derivationKey, version),
@@ -172,7 +181,7 @@ function openManage(surroundings: Surroundings): ManageGateway {
 }
 
 function openTimers(surroundings: Surroundings): TimersGateway {
-  const { now } = surroundings
+  const { now, settings } = surroundings
   const { container, decisions, readSecret } = openRole('timers', surroundings)
   const { findProvider, open } = openProviders(readSecret, surroundings)
   const store = cosmosLeases(container('leases'))
@@ -188,9 +197,28 @@ function openTimers(surroundings: Surroundings): TimersGateway {
   )
   const lockdowns = () => standing.revoking(now())
   const steps = { store, places, decisions, minterOf, lockdowns, searchLive: searchLive(store), now }
+  const reconciling = {
+    targets: () => reconciled({ container: container('targets'), findProvider, open }, settings.deployment),
+    sightings: cosmosSightings(container('decisions'), settings.deployment),
+    store,
+    decisions,
+    now,
+  }
   return {
     revokeDue: signal => revokeDue({ ...steps, signal }),
+    reconcile: signal => reconcile({ ...reconciling, signal }),
     takeCheckpoint: openCheckpoints(container, surroundings),
+  }
+}
+
+async function* reconciled(options: MintingTargetsOptions, deployment: string): AsyncGenerator<MintingTarget> {
+  for await (const target of mintingTargets(options)) {
+    if ('problem' in target) yield target
+    else {
+      const { id, account, issuing } = target
+      const { minter, longestName } = issuing
+      yield { id, minter, names: ownNames({ ...account, longestName }, deployment) }
+    }
   }
 }
 

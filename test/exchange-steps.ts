@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { accountForm } from '../shared/account-form.ts'
 import type { Credential } from '../shared/credentials/credential.ts'
 import type { Minter } from '../shared/credentials/credential-provider.ts'
 import { Secret } from '../shared/credentials/secret.ts'
@@ -53,6 +54,8 @@ const described = {
   defaultTtl: 15 * minute,
   maxTtl: 60 * minute,
   onExpiry: 'finish-transactions' as const,
+  account: accountForm.parse({}),
+  budgets: {},
   tokenType: 'N_A' as const,
   enabled: true,
 }
@@ -104,7 +107,7 @@ export function openRoute(...rules: readonly RuleDocument[]): Route {
     id: 'orders-db',
     provider: 'postgresql',
     scopes: { read: { role: 'orders_read' }, write: { role: 'orders_write' } },
-    issuing: { kind: 'minted', minter },
+    issuing: { kind: 'minted', minter, longestName: 63 },
     issuedTokenType: 'urn:causeway:token-type:username-password',
   }
   const mainframe: Target = {

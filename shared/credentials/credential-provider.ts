@@ -9,7 +9,7 @@ export interface Grant<Scope> {
 
 /** The account behind a lease, as a minter sees it. All of it comes from the lease's document. */
 export interface Account<Scope> {
-  /** The account's name on the target: `cw_<deployment>_<80 bits of the lease id or more>`, `[a-z0-9_]`, 40 characters at most. */
+  /** The account's name on the target: `[a-z0-9_]`, with 80 bits of the lease id, and no longer than the provider's `longestName`. */
   readonly name: string
   readonly scopes: readonly Scope[]
   /** Epoch milliseconds at which the account stops working. */
@@ -83,6 +83,8 @@ export interface SourceProvider<Settings, Scope> extends Provider<Settings, Scop
 /** A provider that makes accounts. */
 export interface MinterProvider<Settings, Scope> extends Provider<Settings, Scope> {
   readonly issues: 'minted'
+  /** Characters that an account's name may have, of `[a-z0-9_]`. */
+  readonly longestName: number
   open(settings: Settings): Minter<Scope>
 }
 

@@ -25,6 +25,7 @@ export function refusesLogin(error: unknown): boolean {
 export function failureWithoutAccount(error: unknown): NotMinted {
   if (error instanceof NotMinted) return error
   if (error instanceof ExchangeError) return new NotMinted(error.code, error.reason, detailOf(error))
+  if (isFull(error)) return new NotMinted('slow_down', 'target_full', described(error))
   const reason = answerOf(error) === tooLate ? 'mint_too_late' : reasonOf(error)
   return new NotMinted('temporarily_unavailable', reason, described(error))
 }
@@ -37,6 +38,11 @@ export function failureUnclear(error: unknown): ExchangeError {
 /** Somebody else is this account's minter. */
 export function failureOfTakenName(error: unknown): ExchangeError {
   return new ExchangeError('server_error', 'internal', described(error))
+}
+
+/** The failure of a login. Statements fail with the same numbers: a role that is not ours to give, say. */
+export function failureOfLogin(error: unknown): unknown {
+  return refusesLogin(error) ? unavailable('target_unavailable', described(error)) : error
 }
 
 /** The failure of anything that can be asked again. */
@@ -53,10 +59,15 @@ const unavailableAnswers = [
   1969, 3024, 3159,
 ]
 
+/** ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED: it bears no more, and asking again later helps. */
+function isFull(error: unknown): boolean {
+  return [1040, 1203, 1226].includes(answerOf(error) ?? 0)
+}
+
 /** A server that is down, full or does not let us in is unavailable; one that says no to a statement refuses. */
 function reasonOf(error: unknown): Reason {
   const answer = answerOf(error)
-  const isUnavailable = answer === undefined || unavailableAnswers.includes(answer) || refusesLogin(error)
+  const isUnavailable = answer === undefined || unavailableAnswers.includes(answer)
   return isUnavailable ? 'target_unavailable' : 'target_refused'
 }
 

@@ -53,8 +53,10 @@ async function makeAccount(
   progress.sent = true
   await session.run(createAccount(session, { ...name, verifier, connectionLimit }, deadline))
   progress.created = true
-  const grants = mint.account.scopes.flatMap(scope => ('grants' in scope ? scope.grants : []))
-  await openOrDrop(session, name, { role, grants, isMariaDb: engine === 'MariaDB' }, deadline)
+  const { scopes } = mint.account
+  const grants = scopes.flatMap(scope => ('grants' in scope ? scope.grants : []))
+  const templates = scopes.filter(scope => 'statements' in scope)
+  await openOrDrop(session, name, { role, grants, templates, isMariaDb: engine === 'MariaDB' }, deadline)
 }
 
 /** What was made and could not be finished is dropped again. Where that fails too, the first failure is told, as unclear. */

@@ -1,6 +1,6 @@
 import type { Pool, PoolConnection, PoolOptions, RowDataPacket } from 'mysql2/promise'
 import { unavailable } from '../errors.ts'
-import { refusesLogin } from './mysql-failure.ts'
+import { failureOfLogin, refusesLogin } from './mysql-failure.ts'
 import type { MysqlLogin, MysqlSettings } from './mysql-settings.ts'
 import { type Quoting, sessionLimits } from './mysql-statements.ts'
 import type { ReadSecret } from './secret-reference.ts'
@@ -62,7 +62,8 @@ export class MysqlPool {
   async close(): Promise<void> {
     const open = this.#open
     this.#open = undefined
-    await open?.pool.end()
+    // Connections that were still being made fail now, and that is no matter.
+    await open?.pool.end().catch(ignore)
   }
 
   /** The wait for a connection is bounded here, since the driver queues for ever. What comes too late goes back. */
@@ -78,7 +79,7 @@ export class MysqlPool {
       if (refusesLogin(error) && this.#open?.pool === pool) void this.close()
       if (limit.aborted && !signal.aborted)
         throw unavailable('target_unavailable', { detail: { problem: 'pool_full' } })
-      throw error
+      throw failureOfLogin(error)
     }
   }
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { type GrantTemplates, grantTemplates, type Tokens } from './grant-template.ts'
 import { secretReference } from './secret-reference.ts'
 
 /** Identifiers of MySQL and MariaDB: characters of the basic plane, and none may end in a space. */
@@ -121,9 +122,27 @@ const grants = z
   )
 export type MysqlGrant = z.infer<typeof grants>
 
-/** A role (MariaDB, MySQL 8), which becomes the account's default role, or privileges of the account's own. */
-export const mysqlScope = z.union([
-  z.strictObject({ role: name(80) }),
-  z.strictObject({ grants: z.array(grants).min(1).max(32) }),
-])
-export type MysqlScope = z.infer<typeof mysqlScope>
+/** Beside the form of a statement: nothing global, of no system database, and no other account's rights (PROXY). */
+function problemOfGrant(tokens: Tokens, names: GrantTemplates['names']): string | undefined {
+  if (tokens.some(each => each.toUpperCase() === 'PROXY')) return "PROXY grants another account's rights"
+  const at = tokens.findIndex(each => each.toUpperCase() === 'ON')
+  const place = tokens.slice(at + 1).filter(each => !/^(TABLE|FUNCTION|PROCEDURE)$/i.test(each))
+  const [database = '', dot, object = ''] = place
+  if (dot !== '.' || !/^[\w{]/.test(database))
+    return 'expected a database and what is in it after ON: {database}.{table}'
+  if (object === '*' && database.includes('_') && !database.startsWith('{'))
+    return 'there _ stands for any letter: put the name of the database into names'
+  const named = database.startsWith('{') ? names[database.slice(1, -1)] : database
+  return named !== undefined && systemDatabases.includes(named.toLowerCase()) ? 'a system database' : undefined
+}
+
+/** A role (MariaDB, MySQL 8), which becomes the account's default role, or what is granted to the account itself. */
+export const mysqlScope = z.union(
+  [
+    z.strictObject({ role: name(80) }),
+    z.strictObject({ grants: z.array(grants).min(1).max(32) }),
+    grantTemplates(name(64), problemOfGrant),
+  ],
+  { error: 'expected "role", "grants", or "statements" and their "names"' },
+)
+export type MysqlScope = { readonly role: string } | { readonly grants: readonly MysqlGrant[] } | GrantTemplates

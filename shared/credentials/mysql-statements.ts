@@ -1,3 +1,4 @@
+import { fillGrants, type GrantTemplates } from './grant-template.ts'
 import { type MysqlGrant, placeOf } from './mysql-settings.ts'
 
 /** The driver's quoting. No name or text joins a statement in any other way. */
@@ -24,6 +25,7 @@ export interface AccountStatement extends AccountName {
 export interface Entitlement {
   readonly role: string | undefined
   readonly grants: readonly MysqlGrant[]
+  readonly templates: readonly GrantTemplates[]
   readonly isMariaDb: boolean
 }
 
@@ -66,6 +68,7 @@ export function openAccount(quoting: Quoting, name: AccountName, to: Entitlement
     ...to.grants.map(
       grant => `GRANT ${grant.privileges.join(', ')} ON ${quotedPlace(quoting, grant.on)} TO ${account}`,
     ),
+    ...fillGrants(to.templates, { account, quote: (name, rest) => quotedName(quoting, name, rest) }),
     ...(to.role === undefined ? [] : grantRole(quoting.escapeId(to.role), account, to.isMariaDb)),
     refuseAfter(quoting, deadline),
     `ALTER USER ${account} ACCOUNT UNLOCK`,
@@ -95,9 +98,15 @@ function quoted(quoting: Quoting, { user, host }: AccountName): string {
   return `${quoting.escapeId(user)}@${quoting.escapeId(host)}`
 }
 
-/** A database in a grant is a pattern, unless a table is named: there `a_b` means `axb` as well. */
 function quotedPlace(quoting: Quoting, on: string): string {
   const { database, table } = placeOf(on)
-  if (table !== '*') return `${quoting.escapeId(database)}.${quoting.escapeId(table)}`
-  return `${quoting.escapeId(database.replace(/[\\%_]/g, String.raw`\$&`))}.*`
+  return table === '*'
+    ? `${quotedName(quoting, database, '.*')}.*`
+    : `${quoting.escapeId(database)}.${quoting.escapeId(table)}`
+}
+
+/** A database in a grant is a pattern, unless a table is named: there `a_b` means `axb` as well. `rest`: what follows it. */
+function quotedName(quoting: Quoting, name: string, rest: string): string {
+  const isPattern = /^ *\. *\*/.test(rest)
+  return quoting.escapeId(isPattern ? name.replace(/[\\%_]/g, String.raw`\$&`) : name)
 }

@@ -25,6 +25,7 @@ export function mysql(dependencies: Dependencies): MinterProvider<MysqlSettings,
     scope: mysqlScope,
     tokenType: 'urn:causeway:token-type:username-password',
     issues: 'minted',
+    longestName: 32,
     open: settings => new MysqlMinter(settings, dependencies),
   }
 }

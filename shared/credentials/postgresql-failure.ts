@@ -14,7 +14,9 @@ export function sqlStateOf(error: unknown): string | undefined {
 export function failureBeforeMint(error: unknown): NotMinted {
   if (error instanceof NotMinted) return error
   if (error instanceof ExchangeError) return new NotMinted(error.code, error.reason, detailOf(error))
-  return new NotMinted('temporarily_unavailable', reasonOf(error), described(error))
+  return isFull(error)
+    ? new NotMinted('slow_down', 'target_full', described(error))
+    : new NotMinted('temporarily_unavailable', reasonOf(error), described(error))
 }
 
 /** The failure of a mint whose statements were sent: an error answer means that they were rolled back. */
@@ -35,6 +37,11 @@ export function failureOfQuery(error: unknown): ExchangeError {
 /** Operator intervention, a lost connection, transaction_timeout: the server may say so after it has committed. */
 function endsTheSession(state: string): boolean {
   return state.startsWith('57P') || state.startsWith('08') || state === '25P04'
+}
+
+/** too_many_connections: it bears no more, and asking again later helps. */
+function isFull(error: unknown): boolean {
+  return sqlStateOf(error) === '53300'
 }
 
 /** A server that is down, full or does not let us in is unavailable; one that says no to a statement refuses. */

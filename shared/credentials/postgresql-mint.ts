@@ -1,10 +1,12 @@
 import type { PoolClient } from 'pg'
 import { NotMinted, unavailable } from '../errors.ts'
 import type { Account } from './credential-provider.ts'
-import { failureBeforeMint, failureOfMint } from './postgresql-failure.ts'
+import type { GrantTemplates } from './grant-template.ts'
+import { failureBeforeMint, failureOfMint, sqlStateOf } from './postgresql-failure.ts'
+import { grantAll } from './postgresql-grants.ts'
 import type { PostgresqlPool } from './postgresql-pool.ts'
 import type { PostgresqlScope } from './postgresql-settings.ts'
-import { createAccount } from './postgresql-statements.ts'
+import { commitBefore, createAccount } from './postgresql-statements.ts'
 import { scramVerifier } from './scram-verifier.ts'
 import type { Secret } from './secret.ts'
 
@@ -17,39 +19,64 @@ export interface Mint {
   readonly now: () => number
 }
 
+/** The messages of one transaction. Where there are no `grants`, it is one message. */
+interface Statements {
+  readonly grants: string | undefined
+  readonly commit: string
+}
+
 /** Makes the account's login role, or throws as `Minter.mint` says. */
 export async function mintAccount(mint: Mint, signal: AbortSignal): Promise<void> {
   const verifier = await scramVerifier(mint.secret.reveal())
   let sent = false
   try {
     await mint.pool.use(async client => {
-      const statements = await prepare(client, mint, verifier)
+      const { grants, commit } = await prepare(client, mint, verifier)
+      if (grants !== undefined) await grantAll(client, grants, signal)
       if (signal.aborted) throw unavailable('deadline')
       sent = true
-      await client.query(statements)
+      await client.query(commit)
     }, signal)
   } catch (error) {
-    throw sent ? failureOfMint(error) : failureBeforeMint(error)
+    throw sent || isTakenName(error) ? failureOfMint(error) : failureBeforeMint(error)
   }
+}
+
+/** duplicate_object, or unique_violation where two create it at once: it may be another minter's account. */
+function isTakenName(error: unknown): boolean {
+  return ['42710', '23505'].includes(sqlStateOf(error) ?? '')
 }
 
 /**
  * Translates the account's times to the database's clock. Our clock is read after the measurement returned, so the
  * database's times come out early by the way back, never late.
  */
-async function prepare(client: PoolClient, mint: Mint, verifier: string): Promise<string> {
+async function prepare(client: PoolClient, mint: Mint, verifier: string): Promise<Statements> {
   const { name, scopes, expiresAt, mintUntil } = mint.account
+  const grants = grantsOf(scopes)
   const { clock, role } = await survey(client, scopes)
   const ahead = clock - mint.now()
+  const entitlement = grants === undefined ? { actingRole: onlyRole(role) } : { grants }
+  const { connectionLimit } = mint
+  const make = createAccount(client, { name, verifier, entitlement, connectionLimit, validUntil: expiresAt + ahead })
+  const commit = commitBefore(client, mintUntil + ahead)
+  return grants === undefined ? { grants, commit: `${make}; ${commit}` } : { grants: make, commit }
+}
+
+/**
+ * Undefined where the scopes are roles. A session that acts as a role has nothing of what its account was granted, so
+ * the two cannot be had together.
+ */
+function grantsOf(scopes: readonly PostgresqlScope[]): readonly GrantTemplates[] | undefined {
+  const grants = scopes.filter(scope => 'statements' in scope)
+  if (grants.length === 0) return undefined
+  if (grants.length < scopes.length) throw new NotMinted('invalid_scope', 'scopes_not_combinable')
+  return grants
+}
+
+function onlyRole(role: string | null): string {
   if (role === null) throw new NotMinted('invalid_scope', 'scopes_not_combinable')
-  return createAccount(client, {
-    name,
-    verifier,
-    actingRole: role,
-    connectionLimit: mint.connectionLimit,
-    validUntil: expiresAt + ahead,
-    deadline: mintUntil + ahead,
-  })
+  return role
 }
 
 /** The database's clock in epoch milliseconds, and the one of the scopes' roles that covers all of them. */
@@ -65,7 +92,7 @@ async function survey(client: PoolClient, scopes: readonly PostgresqlScope[]): P
             (SELECT candidate FROM unnest($1::text[]) candidate
               WHERE (SELECT bool_and(pg_has_role(candidate::name, covered::name, 'USAGE')) FROM unnest($1::text[]) covered)
               LIMIT 1) AS role`,
-    [scopes.map(scope => scope.role)],
+    [scopes.flatMap(scope => ('role' in scope ? [scope.role] : []))],
   )
   const [row] = rows
   if (row === undefined) throw new TypeError('a query without FROM gives one row')

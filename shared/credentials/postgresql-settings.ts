@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type GrantTemplates, grantTemplates } from './grant-template.ts'
 import { secretReference } from './secret-reference.ts'
 
 /** PostgreSQL cuts a longer name without a word, which would make it another's name. */
@@ -22,10 +23,12 @@ const login = z.strictObject({ user: name, password: secretReference })
 export type PostgresqlLogin = z.infer<typeof login>
 
 /**
- * Where the database is and who makes accounts there. `admin` needs CREATEROLE and the admin option on the scopes'
- * roles; `revoker` (the admin, if absent) needs CREATEROLE, membership of `admin` and of `pg_signal_backend`. Accounts
- * log in by PUBLIC's right to connect to `database`, since they inherit nothing before they act as a role. The
- * connection is always TLS with the server's name verified, against `tls.ca` or else the public authorities.
+ * Where the database is and who makes accounts there. `admin` needs CREATEROLE and, from 16 on, the admin option on the
+ * scopes' roles (before, CREATEROLE hands out any role that is no superuser); for scopes that are statements, what they
+ * grant WITH GRANT OPTION. `revoker` (the admin, if absent) needs CREATEROLE, INHERIT, membership of `admin` and of
+ * `pg_signal_backend`. Accounts log in by PUBLIC's right to connect to `database`, since they inherit nothing before they
+ * act as a role. The connection is always TLS with the server's name verified, against `tls.ca` or else the public
+ * authorities.
  */
 export const postgresqlSettings = z.strictObject({
   host,
@@ -38,9 +41,19 @@ export const postgresqlSettings = z.strictObject({
   connections: z.int().min(1).max(20).default(4),
   /** CONNECTION LIMIT of a minted account. */
   accountConnectionLimit: z.int().min(1).max(1000).default(10),
+  /**
+   * What becomes of objects that an account itself owns, and not its scope's role, when it ends. `report`: they stay, and
+   * with them the account, without any right and locked; its revocation fails until somebody has seen to them.
+   */
+  ownedObjects: z.enum(['drop', 'report']).default('drop'),
 })
 export type PostgresqlSettings = z.infer<typeof postgresqlSettings>
 
-/** The NOLOGIN role that a session acts as. */
-export const postgresqlScope = z.strictObject({ role: name })
-export type PostgresqlScope = z.infer<typeof postgresqlScope>
+/**
+ * The NOLOGIN role that a session acts as, or what is granted to the account itself. With statements an account acts as
+ * itself: what it creates is its own, and ends with it.
+ */
+export const postgresqlScope = z.union([z.strictObject({ role: name }), grantTemplates(name)], {
+  error: 'expected "role", or "statements" and their "names"',
+})
+export type PostgresqlScope = { readonly role: string } | GrantTemplates

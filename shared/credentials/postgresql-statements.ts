@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg'
+import { fillGrants, type GrantTemplates } from './grant-template.ts'
 
 /** The driver's quoting. No name or text joins a statement in any other way. */
 type Quoting = Pick<ClientBase, 'escapeIdentifier' | 'escapeLiteral'>
@@ -10,34 +11,37 @@ export const tooLate = 'CW001'
 export interface AccountStatement {
   readonly name: string
   readonly verifier: string
-  readonly actingRole: string
+  readonly entitlement: Entitlement
   readonly connectionLimit: number
   readonly validUntil: number
-  readonly deadline: number
 }
 
+/** What the account may do: act as one role, or what is granted to it itself. */
+export type Entitlement = { readonly actingRole: string } | { readonly grants: readonly GrantTemplates[] }
+
 /**
- * One message, one transaction. NOINHERIT and `SET role`: a session acts as the scope's role, so what it creates
- * belongs to that role and outlives the account; leaving that role leaves it with nothing.
+ * NOINHERIT and `SET role`: a session acts as the scope's role, so what it creates belongs to that role and outlives the
+ * account; leaving that role leaves it with nothing. To be followed by {@link commitBefore}.
  */
 export function createAccount(quoting: Quoting, account: AccountStatement): string {
+  const { entitlement } = account
   const name = quoting.escapeIdentifier(account.name)
-  return [
-    'BEGIN',
-    `CREATE ROLE ${name} LOGIN NOINHERIT CONNECTION LIMIT ${account.connectionLimit}` +
-      ` PASSWORD ${quoting.escapeLiteral(account.verifier)} VALID UNTIL ${timestamp(quoting, account.validUntil)}` +
-      ` IN ROLE ${quoting.escapeIdentifier(account.actingRole)}`,
-    `ALTER ROLE ${name} SET role = ${quoting.escapeLiteral(account.actingRole)}`,
-    refuseAfter(quoting, account.deadline),
-    'COMMIT',
-  ].join('; ')
+  const role = `CREATE ROLE ${name} LOGIN NOINHERIT CONNECTION LIMIT ${account.connectionLimit}
+    PASSWORD ${quoting.escapeLiteral(account.verifier)} VALID UNTIL ${timestamp(quoting, account.validUntil)}`
+  if ('grants' in entitlement) {
+    const quote = (text: string) => quoting.escapeIdentifier(text)
+    return ['BEGIN', role, ...fillGrants(entitlement.grants, { account: name, quote })].join('; ')
+  }
+  const { actingRole } = entitlement
+  const member = `${role} IN ROLE ${quoting.escapeIdentifier(actingRole)}`
+  return ['BEGIN', member, `ALTER ROLE ${name} SET role = ${quoting.escapeLiteral(actingRole)}`].join('; ')
 }
 
 /** The database judges, right before COMMIT: a minter that froze, or waited for a lock, cannot create late. */
-function refuseAfter(quoting: Quoting, deadline: number): string {
+export function commitBefore(quoting: Quoting, deadline: number): string {
   const block = `BEGIN IF clock_timestamp() >= ${timestamp(quoting, deadline)}::timestamptz THEN
     RAISE EXCEPTION USING ERRCODE = ${quoting.escapeLiteral(tooLate)}; END IF; END`
-  return `DO ${quoting.escapeLiteral(block)}`
+  return `DO ${quoting.escapeLiteral(block)}; COMMIT`
 }
 
 /** No new session from here on; and the rights of the account, which ending its sessions and dropping its objects need. */

@@ -26,7 +26,7 @@ interface Dependencies {
   readonly now: () => number
 }
 
-/** Makes a login role per lease in a PostgreSQL database (16 or newer), acting as the scope's NOLOGIN role. */
+/** Makes a login role per lease in a PostgreSQL database (12 to 18), acting as its scope's NOLOGIN role or as itself. */
 export function postgresql(dependencies: Dependencies): MinterProvider<PostgresqlSettings, PostgresqlScope> {
   return {
     kind: 'postgresql',
@@ -34,6 +34,7 @@ export function postgresql(dependencies: Dependencies): MinterProvider<Postgresq
     scope: postgresqlScope,
     tokenType: 'urn:causeway:token-type:username-password',
     issues: 'minted',
+    longestName: 63,
     open: settings => new PostgresqlMinter(settings, dependencies),
   }
 }
@@ -75,8 +76,9 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
     ending: SessionEnding,
     signal: AbortSignal,
   ): Promise<RevocationEvidence> {
+    const { ownedObjects } = this.#settings
     try {
-      const revoke = (client: PoolClient) => revokeAccount({ client, name, ending, signal })
+      const revoke = (client: PoolClient) => revokeAccount({ client, name, ending, ownedObjects, signal })
       const sessionsEnded = await this.#revoking.use(revoke, signal)
       return { sessionsEnded, absent: true, at: new Date(this.#now()).toISOString() }
     } catch (error) {

@@ -32,7 +32,7 @@ export function providerOpener(onError: (error: unknown) => void): { open: OpenP
         issuing =
           provider.issues === 'existing'
             ? { kind: 'existing', source: provider.open(settings) }
-            : { kind: 'minted', minter: provider.open(settings) }
+            : { kind: 'minted', minter: provider.open(settings), longestName: provider.longestName }
         opened.set(key, issuing)
       }
       return issuing

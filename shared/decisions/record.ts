@@ -46,6 +46,26 @@ export interface RevocationEntry {
   readonly client?: Client
 }
 
+/** An account that nobody answers for. */
+export interface Stray {
+  readonly account: string
+  readonly target: string
+  /** Its lease was revoked, or there is none of that account. */
+  readonly lease: 'revoked' | 'none'
+  readonly evidence?: Lease['evidence']
+}
+
+/** What a run of the reconciler saw. `held`: too many to believe it, so that none was removed. */
+export interface ReconciliationEntry {
+  readonly kind: 'reconciliation'
+  readonly decision: string
+  readonly outcome: 'seen' | 'held' | 'removed'
+  /** How many accounts of this deployment the targets listed. */
+  readonly accounts: number
+  readonly strays: readonly Stray[]
+  readonly straysOmitted?: number
+}
+
 /** A change that an operator made: the intent before it, the outcome after it. */
 export interface AdminEntry {
   readonly kind: 'admin'
@@ -82,7 +102,7 @@ export interface RefusalSample {
   readonly detail: Readonly<Record<string, string | number | boolean>>
 }
 
-export type DecisionEntry = ExchangeEntry | RevocationEntry | AdminEntry | CountEntry
+export type DecisionEntry = ExchangeEntry | RevocationEntry | ReconciliationEntry | AdminEntry | CountEntry
 
 /** Where a record stands in the log. */
 export interface RecordPosition {

@@ -1,6 +1,8 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
 import { withoutSystemProperties } from '../document.ts'
+import type { Target } from '../targets/target.ts'
+import type { Burden } from './budget.ts'
 import { unless } from './conditional-write.ts'
 import { type Holder, type Lease, leaseDocument, leaseId, type StoredLease } from './lease.ts'
 
@@ -18,6 +20,13 @@ export interface LeaseStore {
   live(from: string | undefined): AsyncIterable<LeasePage>
   /** The live leases that may be a workload's own: its pod's, and those that its pods share. */
   heldBy(workload: Holder): Promise<readonly StoredLease[]>
+  /**
+   * How many accounts of a target may exist, and how many were reserved after a time in epoch milliseconds. Stops
+   * counting where either is as many as a budget allows.
+   */
+  burdenOf(target: string, since: number, budgets: Target['budgets']): Promise<Burden>
+  /** The state of the lease of each of these accounts, whatever its target. Accounts without one are not in it. */
+  statesOf(accounts: readonly string[]): Promise<ReadonlyMap<string, Lease['state'] | 'unreadable'>>
   /** What the timer must look at by now, the longest overdue first. */
   due(now: number): AsyncIterable<StoredLease | UnreadableLease>
 }
@@ -37,6 +46,8 @@ export interface LeasePage {
 type Document = Readonly<Record<string, unknown>>
 
 const pageSize = 100
+/** A page of a count: two short members each. */
+const countedAtOnce = 1_000
 
 /** Leases in Cosmos DB, partitioned by slot. Everything that fails is 503 `lease_unavailable`. */
 export function cosmosLeases(container: Container): LeaseStore {
@@ -79,6 +90,39 @@ export function cosmosLeases(container: Container): LeaseStore {
       const { resources } = await askCosmos('lease_unavailable', () => query.fetchAll())
       return resources.map(stored)
     },
+    async burdenOf(target, since, { liveAccounts = Infinity, mintsPerMinute = Infinity }) {
+      const query = {
+        query:
+          'SELECT c.state, c.createdAt FROM c WHERE c.target = @target ' +
+          'AND (c.state IN ("reserved", "active", "revoking") OR c.createdAt > @since)',
+        parameters: [
+          { name: '@target', value: target },
+          { name: '@since', value: new Date(since).toISOString() },
+        ],
+      }
+      const burden = { live: 0, minted: 0 }
+      const pages = container.items.query<Document>(query, { maxItemCount: countedAtOnce })
+      while (pages.hasMoreResults() && burden.live < liveAccounts && burden.minted < mintsPerMinute) {
+        const { resources } = await askCosmos('lease_unavailable', () => pages.fetchNext())
+        for (const { state, createdAt } of resources ?? []) {
+          if (state !== 'revoked') burden.live += 1
+          if (String(createdAt) > new Date(since).toISOString()) burden.minted += 1
+        }
+      }
+      return burden
+    },
+    async statesOf(accounts) {
+      const states = new Map<string, Lease['state'] | 'unreadable'>()
+      for (let from = 0; from < accounts.length; from += pageSize) {
+        const query = container.items.query<Document>({
+          query: 'SELECT c.account, c.state FROM c WHERE ARRAY_CONTAINS(@accounts, c.account)',
+          parameters: [{ name: '@accounts', value: accounts.slice(from, from + pageSize) }],
+        })
+        const { resources } = await askCosmos('lease_unavailable', () => query.fetchAll())
+        for (const { account, state } of resources) states.set(String(account), stateOf(state))
+      }
+      return states
+    },
     async *due(now) {
       const query = {
         query:
@@ -102,6 +146,11 @@ function storedOrUnreadable(document: Document): StoredLease | UnreadableLease {
   const parsed = leaseDocument.safeParse(withoutSystemProperties(document))
   if (parsed.success) return { lease: parsed.data, etag: String(document['_etag']) }
   return { unreadable: String(document['id']) }
+}
+
+function stateOf(value: unknown): Lease['state'] | 'unreadable' {
+  const { success, data } = leaseDocument.shape.state.safeParse(value)
+  return success ? data : 'unreadable'
 }
 
 function missing(): never {

@@ -26,5 +26,5 @@ export async function createLease({ store, places, lease, quota }: CreateLease):
 /** The other instance found the same place, unless one was freed between the two: then this one's is nobody's. */
 async function freeUnlessShared(lost: Lease, { store, places }: Pick<CreateLease, 'store' | 'places'>): Promise<void> {
   const winner = await store.read(lost.slot, lost.generation)
-  if (winner && winner.lease.quotaPlace?.id !== lost.quotaPlace?.id) await places.free(lost)
+  if (winner && winner.lease.quotaPlace?.id !== lost.quotaPlace?.id) await places.free(lost).catch(() => undefined)
 }

@@ -7,6 +7,7 @@ import type { Secret } from '../credentials/secret.ts'
 import type { SecretVersion } from '../credentials/secret-reference.ts'
 import { ExchangeError, unavailable } from '../errors.ts'
 import type { Workload } from '../workload/workload.ts'
+import type { TargetBudgets } from './budget.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import { createLease } from './create-lease.ts'
 import { deriveSecret } from './derive-secret.ts'
@@ -44,7 +45,8 @@ export interface Leases {
   /**
    * Finds the live lease for this request, or reserves one. Throws 503 `lease_pending` while another instance is
    * making it, 429 `lease_generations` where too many were made in this window, 429 `quota_exhausted` where the
-   * workload may not have another lease of this target alive.
+   * workload may not have another lease of this target alive, 429 `accounts_over_budget` or `mints_over_budget` where
+   * the target bears no more.
    */
   hold(request: Omit<SlotIdentity, 'deployment'>, decision: string): Promise<HeldLease>
   /** The account was made: the lease may be released. Throws `lease_lost` where another took over meanwhile. */
@@ -63,6 +65,7 @@ export interface Leases {
 export interface LeasesOptions {
   readonly store: LeaseStore
   readonly places: QuotaPlaces
+  readonly budgets: TargetBudgets
   readonly deployment: string
   /** The derivation key: its newest version, or the one that a lease names. */
   readonly derivationKey: (version?: string) => Promise<SecretVersion>
@@ -82,12 +85,13 @@ const rememberedLeases = 10_000
  * One minter per account: whoever creates the lease makes the account, everybody else describes it. A reserved lease
  * past its time is given up, and the next generation, another account, takes its place.
  */
-export function openLeases({ store, places, deployment, derivationKey, now, pause = sleep }: LeasesOptions): Leases {
-  const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit })
+export function openLeases(options: LeasesOptions): Leases {
+  const { store, places, budgets, deployment, derivationKey, now, pause = sleep } = options
+  const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit, noDeleteOnStaleGet: true })
 
-  async function secretOf({ target, id, salt, keyVersion }: Lease): Promise<Secret> {
+  async function secretOf({ target, id, salt, keyVersion, password }: Lease): Promise<Secret> {
     const { secret: key } = await derivationKey(keyVersion)
-    return deriveSecret({ key, target, lease: id, salt })
+    return deriveSecret({ key, target, lease: id, salt, password })
   }
 
   async function heldIn(slot: Slot, stored: StoredLease, mustMint: boolean): Promise<HeldLease> {
@@ -96,12 +100,25 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
 
   async function reserve(request: LeaseRequest, slot: Slot, generation: number): Promise<StoredLease | undefined> {
     const { version: keyVersion } = await derivationKey()
+    await budgets.takeRoom(request.target, request.budgets ?? {})
     const lease = newLease({ request, slot, generation, keyVersion, deployment, now: now() })
     return createLease({ store, places, lease, quota: request.quota })
   }
 
+  /** Undefined where it has to be looked for: it may be there, or nobody can make one without a key. */
+  async function reserveFirst(request: LeaseRequest, slot: Slot): Promise<StoredLease | undefined> {
+    if (!isUnbounded(request) || live.peek(slot.id, { allowStale: true })) return undefined
+    const hasKey = await derivationKey().then(
+      () => true,
+      () => false,
+    )
+    return hasKey ? reserve(request, slot, 0) : undefined
+  }
+
   /** Undefined where this generation is over and the next is to be tried. */
   async function atGeneration(request: LeaseRequest, slot: Slot, generation: number): Promise<HeldLease | undefined> {
+    const created = generation === 0 && (await reserveFirst(request, slot))
+    if (created) return heldIn(slot, created, true)
     for (const wait of [0, ...waits]) {
       if (wait > 0) await pause(wait)
       const found = await store.read(slot.id, generation)
@@ -155,7 +172,7 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
           ? { ...lease, vacant: true, dueAt: lease.expiresAt }
           : { ...ending(lease, 'failed', now()), dueAt: lease.mintUntil }
       // A lease without an account needs no place. Freed first: who retakes the lease takes a place that stays its own.
-      if (made === 'nothing') await places.free(lease)
+      if (made === 'nothing') await places.free(lease).catch(() => undefined)
       await store.replace(given, etag).catch(() => undefined)
     },
 
@@ -179,6 +196,11 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
       if (!ended) throw unavailable('lease_lost', { retryAfter: 1 })
     },
   }
+}
+
+/** Then nothing has to be taken before it is created, and whoever comes first need not look whether it is there. */
+function isUnbounded({ quota, budgets }: LeaseRequest): boolean {
+  return quota === undefined && Object.values(budgets ?? {}).length === 0
 }
 
 function held(slot: Slot, { stored, secret }: LiveLease, mustMint: boolean): HeldLease {

@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Account, SessionEnding } from '../credentials/credential-provider.ts'
 import type { Workload } from '../workload/workload.ts'
+import { accountName } from './account-name.ts'
 import { type Holder, type Lease, leaseId } from './lease.ts'
 import type { Slot, SlotIdentity } from './slot.ts'
 
@@ -84,7 +85,8 @@ export function newLease({ request, slot, generation, keyVersion, deployment, no
     settings: request.settings,
     scopes: [...request.scopes],
     meanings: [...request.meanings],
-    account: accountName(deployment, id),
+    account: accountName({ form: request.account, deployment, lease: id, workload: request.workload }),
+    password: request.account.password,
     salt: randomBytes(16).toString('base64url'),
     keyVersion,
     workload: holderOf(request.workload),
@@ -125,11 +127,4 @@ export function isHeldBy({ share, workload, state }: Lease, asking: Workload): b
   const holder = holderOf(asking)
   const same = ownership.every(name => workload[name] === holder[name])
   return state === 'active' && same && (share === 'workload' || workload.podUid === holder.podUid)
-}
-
-/** `cw_<deployment>_` and 100 bits of the lease's id in base 32: within every engine's limits. */
-function accountName(deployment: string, id: string): string {
-  const digits = 'abcdefghijklmnopqrstuvwxyz234567'
-  const bytes = createHash('sha256').update(id).digest().subarray(0, 20)
-  return `cw_${deployment}_${Array.from(bytes, byte => digits[byte & 31]).join('')}`
 }

@@ -35,6 +35,8 @@ export const leaseDocument = z.object({
   scopes: z.array(z.string()),
   meanings: z.array(z.unknown()),
   account: z.string(),
+  /** What its password is made of. */
+  password: z.object({ length: z.int(), alphabet: z.string() }),
   salt: z.string(),
   keyVersion: z.string(),
   workload: holder,
@@ -61,8 +63,18 @@ export const leaseDocument = z.object({
   /** The lockdown that ends it. */
   lockdown: z.string().optional(),
   attempts: z.int().default(0),
+  /** Why the last attempt to end it failed, with what its target said of that. */
   lastError: z.string().optional(),
-  evidence: z.object({ sessionsEnded: z.number(), absent: z.literal(true), at: instant }).optional(),
+  lastDetail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  evidence: z
+    .object({
+      sessionsEnded: z.number(),
+      absent: z.literal(true),
+      at: instant,
+      /** What names the account as its definer and cannot be used any more, where the engine keeps such. */
+      orphans: z.number().optional(),
+    })
+    .optional(),
   /** Seconds of retention once revoked: Cosmos DB's TTL never revokes. */
   ttl: z.int().optional(),
 })

@@ -23,7 +23,7 @@ export interface QuotaPlaces {
    * 429 `quota_exhausted` where all `quota` places are taken.
    */
   claim(lease: Lease, quota: number): Promise<QuotaPlace>
-  /** Frees the place of a lease that has ended. Never throws: what cannot be freed is free once the lease expires. */
+  /** Frees the place of a lease that has no account any more. What cannot be freed is free once the lease expires. */
   free(lease: Pick<Lease, 'id' | 'quotaPlace'>): Promise<void>
 }
 
@@ -36,9 +36,10 @@ export interface QuotaPlacesOptions {
 /** Quotas as places that are taken one by one, each by one conditional write. */
 export function quotaPlaces({ store, now }: QuotaPlacesOptions): QuotaPlaces {
   async function freeUnlessTakenOver(lease: string, { slot, id }: QuotaPlace): Promise<void> {
-    const found = await store.read(slot, id)
-    if (found?.place?.lease !== lease) return
-    await store.replace(placeUntil(found.place, now(), now()), found.etag)
+    for (let found = await store.read(slot, id); found?.place?.lease === lease; found = await store.read(slot, id)) {
+      // Where it changed meanwhile, it is free already or somebody else's: reading it again tells.
+      if (await store.replace(placeUntil(found.place, now(), now()), found.etag)) return
+    }
   }
 
   return {
@@ -63,7 +64,7 @@ export function quotaPlaces({ store, now }: QuotaPlacesOptions): QuotaPlaces {
     },
 
     async free({ id, quotaPlace }) {
-      if (quotaPlace) await freeUnlessTakenOver(id, quotaPlace).catch(() => undefined)
+      if (quotaPlace) await freeUnlessTakenOver(id, quotaPlace)
     },
   }
 }

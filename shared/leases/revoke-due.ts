@@ -5,6 +5,7 @@ import type { Lease, StoredLease } from './lease.ts'
 import { isLockedDown } from './locked-down.ts'
 import { type RevokeLeaseOptions, revokeLease } from './revoke-lease.ts'
 import type { SearchLive } from './search-live.ts'
+import { type Contact, workByTarget } from './work-by-target.ts'
 
 export interface RevokeDueOptions extends RevokeLeaseOptions {
   /** The lockdowns that stand and revoke leases. Throws 503 where the answer could be too old. */
@@ -24,12 +25,11 @@ export interface RevocationRun {
 
 type Found = StoredLease | UnreadableLease
 
-const workers = 8
 const reportedIds = 20
 
 /**
- * Ends what is due, and what is live and named by a lockdown that revokes leases. Safe to run twice at once: every step
- * is conditional on the version that was read.
+ * Ends what is due, and what is live and named by a lockdown that revokes leases; a dead target delays no other. Safe to
+ * run twice at once: every step is conditional on the version that was read.
  */
 export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRun> {
   const { store, lockdowns, now, signal } = options
@@ -42,23 +42,27 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
   }
   const standing = await lockdowns().catch(noteProblem)
 
-  async function end(found: Found): Promise<void> {
-    if ('unreadable' in found) {
-      if (unreadable.size < reportedIds) unreadable.add(found.unreadable)
-      return
-    }
+  async function end(found: StoredLease): Promise<Contact> {
     // What cannot even be claimed stays due as it is, and keeps no other lease from being ended.
     const outcome = await revokeLease(found, lockdownOf(found.lease, standing), options).catch(() => 'failed' as const)
-    if (outcome !== 'skipped') run[outcome] += 1
+    if (outcome === 'revoked') run.revoked += 1
+    if (outcome === 'failed' || outcome === 'unreachable') run.failed += 1
+    return outcome === 'unreachable' ? 'unreachable' : 'reached'
   }
 
-  const due = store.due(now())[Symbol.asyncIterator]()
-  const locked = lockedDown(standing, options)[Symbol.asyncIterator]()
-  const endDue = () => drain(due, end, signal)
-  const endLocked = () => drain(locked, end, signal).catch(noteProblem)
-  // Half of the workers begin with each: neither a backlog nor a lockdown of everything keeps the other waiting.
-  const half = Array.from({ length: workers / 2 })
-  await Promise.all([...half.map(() => endDue().then(endLocked)), ...half.map(() => endLocked().then(endDue))])
+  const work = workByTarget(end, signal)
+  const feed = async (leases: AsyncIterable<Found>) => {
+    for await (const found of leases) {
+      // Before it is taken: a search goes on with what was not.
+      if (signal.aborted) return
+      if ('lease' in found) work.add(found.lease.target, found)
+      else if (unreadable.size < reportedIds) unreadable.add(found.unreadable)
+    }
+  }
+  // Neither a backlog nor a lockdown of everything keeps the other waiting.
+  const fed = await Promise.allSettled([feed(store.due(now())), feed(lockedDown(standing, options)).catch(noteProblem)])
+  await work.finish()
+  for (const one of fed) if (one.status === 'rejected') throw one.reason
   return { ...run, unreadable: [...unreadable], ...(lockdownProblem && { lockdownProblem }) }
 }
 
@@ -72,13 +76,4 @@ async function* lockedDown(standing: readonly Lockdown[], { searchLive, signal }
 
 function lockdownOf(lease: Lease, standing: readonly Lockdown[]): Lockdown | undefined {
   return standing.find(lockdown => isLockedDown(lease, lockdown))
-}
-
-/** What one worker does: the next lease, and the next, until there is none or no time. */
-async function drain(leases: AsyncIterator<Found>, end: (found: Found) => Promise<void>, signal: AbortSignal) {
-  while (!signal.aborted) {
-    const { value: found, done } = await leases.next()
-    if (done) return
-    await end(found)
-  }
 }

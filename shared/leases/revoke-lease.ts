@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid'
 import type { Minter } from '../credentials/credential-provider.ts'
 import type { DecisionLog } from '../decisions/record.ts'
-import { toExchangeError } from '../errors.ts'
+import { type ExchangeError, type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease, StoredLease } from './lease.ts'
@@ -31,13 +31,14 @@ const [firstWait, longestWait] = [15_000, 15 * 60_000]
 
 /**
  * Ends one lease, under the lockdown that names it where one does. `skipped`: another run has it, it must be looked at
- * again, or its sessions may finish. What fails is tried again with back-off. Throws where it cannot be marked.
+ * again, or its sessions may finish. What fails is tried again with back-off; `unreachable`: for its target's sake.
+ * Throws where it cannot be marked.
  */
 export async function revokeLease(
   found: StoredLease,
   lockdown: Lockdown | undefined,
   options: RevokeLeaseOptions,
-): Promise<'revoked' | 'failed' | 'skipped'> {
+): Promise<'revoked' | 'failed' | 'unreachable' | 'skipped'> {
   const { store, places, minterOf, now, signal } = options
   const claimed = await claim(found, lockdown, options)
   if (!claimed) return 'skipped'
@@ -45,17 +46,23 @@ export async function revokeLease(
   try {
     const evidence = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
     if (now() < Date.parse(lease.mintUntil)) return await lookAgain(claimed, options)
+    // Before the lease is revoked, since nobody looks at it afterwards.
+    await places.free(lease)
     const revoked: Lease = { ...lease, state: 'revoked', evidence, ttl: retention }
     await options.decisions.write({ kind: 'revocation', decision: uuid(), outcome: 'revoked', ...told(revoked) })
-    if (!(await store.replace(revoked, claimed.etag))) return 'skipped'
-    await places.free(revoked)
-    return 'revoked'
+    return (await store.replace(revoked, claimed.etag)) ? 'revoked' : 'skipped'
   } catch (error) {
-    const { reason } = toExchangeError(error)
+    const failure = toExchangeError(error)
+    const { reason } = failure
     if (reason === 'sessions_busy') return await leaveToFinish(claimed, options)
-    await postpone(claimed, reason, options)
-    return 'failed'
+    await postpone(claimed, failure, options)
+    return isAboutTarget(reason) ? 'unreachable' : 'failed'
   }
+}
+
+/** Whether the next lease of the same target would fail alike. */
+function isAboutTarget(reason: Reason): boolean {
+  return reason === 'target_unavailable' || reason.startsWith('vault_') || reason.startsWith('secret_')
 }
 
 /** Marks the lease as ending and takes it for this run. Undefined where another run was first. */
@@ -85,12 +92,12 @@ async function lookAgain({ lease, etag }: StoredLease, { store }: RevokeLeaseOpt
 /** Tried again with back-off. If even that cannot be written, the lease stays due as it is. */
 async function postpone(
   { lease, etag }: StoredLease,
-  lastError: string,
+  { reason: lastError, detail: lastDetail }: ExchangeError,
   { store, now }: RevokeLeaseOptions,
 ): Promise<void> {
   const attempts = lease.attempts + 1
   const dueAt = new Date(now() + Math.min(longestWait, firstWait * 2 ** Math.min(attempts - 1, 10))).toISOString()
-  await store.replace({ ...lease, attempts, lastError, dueAt }, etag).catch(() => undefined)
+  await store.replace({ ...lease, attempts, lastError, lastDetail, dueAt }, etag).catch(() => undefined)
 }
 
 function told({ id, target, account, workload, scopes, cause, lockdown, evidence, rules, decision }: Lease) {

@@ -1,3 +1,4 @@
+import type { AccountForm } from '../account-form.ts'
 import type { RuleReference } from '../rules/decision.ts'
 import type { Target } from '../targets/target.ts'
 import type { Workload } from '../workload/workload.ts'
@@ -12,6 +13,8 @@ export interface SlotIdentity {
   readonly target: string
   readonly provider: string
   readonly settings: unknown
+  /** How its account is called, and what the password is made of. */
+  readonly account: AccountForm
   readonly scopes: readonly string[]
   readonly meanings: readonly unknown[]
   /** Milliseconds. */
@@ -19,6 +22,8 @@ export interface SlotIdentity {
   readonly share: 'pod' | 'workload'
   /** Epoch milliseconds: the account ends here at the latest. */
   readonly endsAt?: number
+  /** What the target may be asked to bear. */
+  readonly budgets?: Target['budgets']
   /** How many leases of this target the workload may have alive at once. */
   readonly quota?: number
   /** What becomes of its sessions when it expires: `end-sessions` unless said. */
@@ -48,6 +53,7 @@ export function slotAt(identity: SlotIdentity, now: number): Slot {
     granted: digest({
       provider: identity.provider,
       settings: identity.settings,
+      account: identity.account,
       scopes: identity.scopes,
       meanings: identity.meanings,
       ttl,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { accountForm, roomForVariables } from '../account-form.ts'
 import type { CredentialProvider, Minter, Source } from '../credentials/credential-provider.ts'
 import { describeProblems, documentId, labels, scopeName } from '../document.ts'
 import { duration } from '../duration.ts'
@@ -22,16 +23,28 @@ export const targetDocument = z.strictObject({
   maxTtl: ttl.prefault('PT1H'),
   /** What becomes of live sessions when a lease ends because it expired. Whatever else ends it ends them at once. */
   onExpiry: z.enum(['end-sessions', 'finish-transactions']).default('end-sessions'),
+  /** Of targets whose credentials are accounts. */
+  account: accountForm.optional(),
+  /** What one target may be asked to bear, by all instances together. Without one, it has no such limit. */
+  budgets: z
+    .strictObject({
+      /** Accounts that may exist at once. */
+      liveAccounts: z.int().min(1).max(100_000).optional(),
+      /** Accounts that may be made within any minute. */
+      mintsPerMinute: z.int().min(1).max(100_000).optional(),
+    })
+    .default({}),
   /** `Bearer` is for clients that cannot read `N_A`. */
   tokenType: z.enum(['N_A', 'Bearer']).default('N_A'),
   enabled: z.boolean().default(true),
 })
 
 /** A target, checked by its provider too. Durations are milliseconds. */
-export type Target = Omit<z.output<typeof targetDocument>, 'settings' | 'scopes'> & {
+export type Target = Omit<z.output<typeof targetDocument>, 'settings' | 'scopes' | 'account'> & {
   /** What each scope means to the provider. */
   readonly scopes: Readonly<Record<string, unknown>>
   readonly settings: unknown
+  readonly account: z.output<typeof accountForm>
   readonly issuing: Issuing
   /** `issued_token_type` of its credentials. */
   readonly issuedTokenType: string
@@ -40,7 +53,7 @@ export type Target = Omit<z.output<typeof targetDocument>, 'settings' | 'scopes'
 /** How credentials of a target come about: they exist already, or each is made and has a lease. */
 export type Issuing =
   | { readonly kind: 'existing'; readonly source: Source<unknown> }
-  | { readonly kind: 'minted'; readonly minter: Minter<unknown> }
+  | { readonly kind: 'minted'; readonly minter: Minter<unknown>; readonly longestName: number }
 
 /** Finds the provider of that name, where there is one. */
 export type FindProvider = (kind: string) => CredentialProvider<unknown, unknown> | undefined
@@ -65,5 +78,21 @@ export function parseTarget(document: unknown, findProvider: FindProvider): Pars
   if (!checked.success) return { problems: describeProblems(checked.error) }
   const unknown = parsed.data.defaultScopes.filter(scope => !Object.hasOwn(parsed.data.scopes, scope))
   if (unknown.length > 0) return { problems: [`defaultScopes: expected scopes of this target, found ${unknown}`] }
-  return { target: { ...parsed.data, ...checked.data, issuedTokenType: provider.tokenType }, provider }
+  const problem = accountProblem(parsed.data, provider)
+  if (problem !== undefined) return { problems: [problem] }
+  const { account = accountForm.parse({}) } = parsed.data
+  return { target: { ...parsed.data, ...checked.data, account, issuedTokenType: provider.tokenType }, provider }
+}
+
+/** What a document says of accounts, where there are none or where they cannot be called so. */
+function accountProblem(
+  { account, budgets }: z.output<typeof targetDocument>,
+  provider: CredentialProvider<unknown, unknown>,
+): string | undefined {
+  if (provider.issues === 'minted') {
+    const fits = !account || roomForVariables(account.name, provider.longestName) >= 1
+    return fits ? undefined : `account.name: expected names of ${provider.longestName} characters at most`
+  }
+  const [name] = [...(account ? ['account'] : []), ...Object.keys(budgets).map(budget => `budgets.${budget}`)]
+  return name && `${name}: the credentials of "${provider.kind}" are no accounts`
 }

@@ -1,22 +1,93 @@
-import type { Part } from './part.ts'
-import { exchangesOfNewPods } from './requests.ts'
+import type { Container } from '@azure/cosmos'
+import { openDatabase } from '../../infra/local/documents.ts'
+import { asSuperuser, demoDatabase } from '../../infra/local/postgresql/demo-database.ts'
+import type { Surroundings } from '../../infra/local/surroundings.ts'
+import type { Context, Part } from './part.ts'
+import { exchangesOfNewPods, type Form } from './requests.ts'
+import { median, quantile, spread } from './statistics.ts'
 
 /** Exchanges that open the connection to PostgreSQL and warm the rest up; not counted. */
 const warmUp = 10
+/** Mints and their parts take turns, so many of each. */
+const turns = 10
 
-/** A whole exchange that makes a PostgreSQL login: every request is another pod's first. */
+/**
+ * A whole exchange that makes a PostgreSQL login: every request is another pod's first. Beside it, in turns, the least
+ * that any such gateway does: the same statements sent bare to the same server, and two writes to Cosmos DB.
+ */
 export const mintExchange: Part = {
-  names: ['exchange.mint.ms'],
-  async run({ plan, stage, progress }) {
-    const forms = await exchangesOfNewPods(await stage.surroundings(), warmUp + plan.mints)
-    const url = `${(await stage.gateway()).url}/token`
-    const sequentially = (forms: readonly string[]) =>
-      stage.load().run({ url, forms, callers: 1, until: { requests: forms.length } })
-    await sequentially(forms.slice(0, warmUp))
-    const { latency, answers } = await sequentially(forms.slice(warmUp))
-    progress(`exchange.mint.ms: ${answers} logins made`)
-    const { p25, p50, p75, p99 } = latency
-    const detail = `${answers} mints one after the other; half of them within ${p25.toFixed(1)} to ${p75.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`
-    return [{ name: 'exchange.mint.ms', value: p50, unit: 'ms', detail }]
+  names: ['exchange.mint.ms', 'lease.mint.vs_parts_ratio'],
+  async run(context) {
+    const { plan, stage } = context
+    const world = await stage.surroundings()
+    const perTurn = Math.max(1, Math.round(plan.mints / turns))
+    const forms = await exchangesOfNewPods(world, warmUp + turns * perTurn)
+    const { database, close } = openDatabase(world)
+    try {
+      await minted(context, forms.slice(0, warmUp))
+      await parts(world, database.container('leases'), warmUp)
+      const whole: number[] = []
+      const bare: number[] = []
+      for (let turn = 0; turn < turns; turn++) {
+        const from = warmUp + turn * perTurn
+        whole.push(await minted(context, forms.slice(from, from + perTurn)))
+        bare.push(await parts(world, database.container('leases'), perTurn))
+      }
+      return report(whole, bare, turns * perTurn)
+    } finally {
+      close()
+    }
   },
 }
+
+function report(whole: readonly number[], bare: readonly number[], mints: number) {
+  const ratios = whole.map((mint, turn) => mint / (bare[turn] ?? Number.NaN))
+  const [p25, p75] = [quantile(whole, 0.25), quantile(whole, 0.75)].map(ms => ms.toFixed(1))
+  const ms = median(whole)
+  const detail = `${mints} mints one after the other; half of the ${turns} turns within ${p25} to ${p75} ms`
+  const beside = `the statements and two writes ${median(bare).toFixed(1)} ms`
+  return [
+    { name: 'exchange.mint.ms', value: ms, unit: 'ms', detail },
+    {
+      name: 'lease.mint.vs_parts_ratio',
+      value: median(ratios),
+      unit: 'of its parts',
+      spread: spread(ratios),
+      detail: beside,
+    },
+  ]
+}
+
+/** The median time of a mint, one after the other, in milliseconds. */
+async function minted({ stage, progress }: Context, forms: readonly Form[]): Promise<number> {
+  const url = `${(await stage.gateway()).url}/token`
+  const { latency, answers } = await stage.load().run({ url, forms, callers: 1, until: { requests: forms.length } })
+  progress(`exchange.mint.ms: ${answers} logins made`)
+  return latency.p50
+}
+
+/** The median time of the bare statements and two writes, in milliseconds. What was made is removed again, uncounted. */
+async function parts({ postgresql }: Surroundings, leases: Container, count: number): Promise<number> {
+  return asSuperuser(postgresql, demoDatabase.database, async client => {
+    const times: number[] = []
+    for (let index = 0; index < count; index++) {
+      const id = crypto.randomUUID()
+      const name = client.escapeIdentifier(`bench_${id}`)
+      const begun = performance.now()
+      await client.query('SELECT clock_timestamp()')
+      await client.query(
+        `BEGIN; CREATE ROLE ${name} LOGIN NOINHERIT CONNECTION LIMIT 10 PASSWORD ${client.escapeLiteral(verifier)}
+           VALID UNTIL '2099-01-01' IN ROLE orders_read; ALTER ROLE ${name} SET role = orders_read; COMMIT`,
+      )
+      for (const part of ['a', 'b']) await leases.items.create({ id: part, slot: id, ttl: 60, payload })
+      times.push(performance.now() - begun)
+      await client.query(`DROP ROLE ${name}`)
+    }
+    return median(times)
+  })
+}
+
+/** About as long as a lease's document and a record. */
+const payload = 'x'.repeat(3_000)
+const verifier =
+  'SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$6MgHwFWZpNQF5XQvHnPcWpE4ZbMJ3bYCq3x1FZ0mC2E=:6MgHwFWZpNQF5XQvHnPcWpE4ZbMJ3bYCq3x1FZ0mC2E='

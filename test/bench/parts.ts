@@ -5,6 +5,8 @@ import { liveExchange } from './exchange-live.ts'
 import { mintExchange } from './exchange-mint.ts'
 import { staticExchange } from './exchange-static.ts'
 import { flood } from './flood.ts'
+import { liveLease } from './lease-live.ts'
+import { revocations } from './lease-revocations.ts'
 import { memory } from './memory.ts'
 import { noop } from './noop.ts'
 import type { Part } from './part.ts'
@@ -18,7 +20,9 @@ export const parts: readonly Part[] = [
   compileCost,
   staticExchange,
   liveExchange,
+  liveLease,
   mintExchange,
+  revocations,
   flood,
   coldStart,
   memory,

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { accountForm } from '../../shared/account-form.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
 import type { DecisionEntry } from '../../shared/decisions/record.ts'
 import { type ExchangeSteps, exchange, type Issued } from '../../shared/exchange.ts'
@@ -97,6 +98,8 @@ function targetOf({ target: { id, labels, scopes, defaultTtl, maxTtl } }: Facts)
     defaultTtl,
     maxTtl,
     onExpiry: 'end-sessions',
+    account: accountForm.parse({}),
+    budgets: {},
     tokenType: 'N_A',
     enabled: true,
     issuing: { kind: 'existing', source: { read: async () => credential } },

@@ -40,8 +40,11 @@ const prepared = (passwords: { minter: string; revoker: string }) => [
   'CREATE TABLE orders.items (id INT AUTO_INCREMENT PRIMARY KEY, customer VARCHAR(50))',
   "INSERT INTO orders.items (customer) VALUES ('a'), ('b'), ('c')",
   'CREATE TABLE orders.secrets (id INT)',
+  'CREATE TABLE orders.orders (id INT AUTO_INCREMENT PRIMARY KEY, customer VARCHAR(50), amount INT)',
+  "INSERT INTO orders.orders (customer, amount) VALUES ('a', 1), ('b', 2), ('c', 3)",
   'CREATE ROLE orders_read',
   'GRANT SELECT ON orders.items TO orders_read',
+  'GRANT SELECT ON orders.orders TO orders_read',
   `CREATE USER minter IDENTIFIED BY '${passwords.minter}'`,
   `CREATE USER revoker IDENTIFIED BY '${passwords.revoker}'`,
   // The rights that the settings' own comment lists.
@@ -53,16 +56,31 @@ const prepared = (passwords: { minter: string; revoker: string }) => [
   'GRANT SELECT (Host, User) ON mysql.user TO revoker',
 ]
 
+/** The server's own log holds statements as they come, so passwords are set while it does not listen. */
+const unlogged = 'SET SESSION sql_log_off = 1'
+
 export async function startFixture(): Promise<Fixture> {
   const folder = await mkdtemp(join(tmpdir(), 'causeway-test-'))
   const authority = await openCertificateAuthority(folder)
   const server = await startMysqlServer(authority)
   const passwords = { minter: password(), revoker: password() }
   const superuser: Fixture['superuser'] = async work => {
-    const root = await createConnection({ socketPath: server.socketPath, user: 'root', multipleStatements: true })
+    const root = await createConnection({
+      socketPath: server.socketPath,
+      user: 'root',
+      multipleStatements: true,
+      connectTimeout: 60_000,
+    })
     return work(root).finally(() => root.destroy())
   }
-  await superuser(root => root.query(prepared(passwords).join('; ')))
+  const preparing = superuser(async root => {
+    await root.query(unlogged)
+    await root.query(prepared(passwords).join('; '))
+  })
+  await preparing.catch(async error => {
+    await server.stop()
+    throw error
+  })
   return {
     server,
     authority: authority.certificate,

@@ -19,6 +19,9 @@ export interface MysqlServer {
   readonly version: string
   /** What the next connections are shown, once the server was told FLUSH SSL. */
   present(certificate: Certificate): Promise<void>
+  /** Ends it, and starts it again on its port and its data. */
+  halt(): Promise<void>
+  resume(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -49,26 +52,48 @@ export async function startMysqlServer(authority: CertificateAuthority): Promise
   await owned(folder, owner)
   await present(await authority.issue())
   const asUser = owner ? ['--user=mysql'] : []
+  const discard = () => rm(folder, { recursive: true, force: true })
   const installing = ['--no-defaults', `--datadir=${at('data')}`, '--auth-root-authentication-method=normal']
-  await run(findProgram('mariadb-install-db') ?? '', [...installing, '--skip-test-db', ...asUser])
+  const install = run(findProgram('mariadb-install-db') ?? '', [
+    ...installing,
+    '--skip-test-db',
+    ...unsynced,
+    ...asUser,
+  ])
+  await install.catch(async error => {
+    await discard()
+    throw new Error(`MariaDB could not be installed: ${error.stdout}${error.stderr}`)
+  })
   const probe = await listen(() => {}, {})
   await probe.stop()
-  const server = await launch(folder, probe.port, asUser)
-  try {
-    await ready(server, at)
-  } catch (error) {
-    await stopServer(server, folder)
-    throw error
+  const start = async () => {
+    const server = await launch(folder, probe.port, asUser)
+    await ready(server, at).catch(async error => {
+      await stopServer(server)
+      throw error
+    })
+    return server
   }
+  let server = await start().catch(async error => {
+    await discard()
+    throw error
+  })
   return {
     port: probe.port,
     socketPath: at('s'),
     logFile: at('general.log'),
     version: (await run(findProgram('mariadbd') ?? '', ['--no-defaults', '--version'])).stdout,
     present,
-    stop: () => stopServer(server, folder),
+    halt: () => stopServer(server),
+    resume: async () => {
+      server = await start()
+    },
+    stop: () => stopServer(server).then(discard),
   }
 }
+
+/** Data needs to survive a restart of the server, not of the machine. */
+const unsynced = ['--innodb-flush-method=nosync', '--innodb-flush-log-at-trx-commit=0', '--sync-frm=0']
 
 /** The server will not run as root: there it runs as the user that its package has made. */
 async function serverUser(): Promise<number | undefined> {
@@ -98,7 +123,7 @@ async function launch(folder: string, port: number, asUser: readonly string[]): 
   }
   const flags = Object.entries(options).map(([name, value]) => `--${name}=${value}`)
   const log = await open(at('error.log'), 'a')
-  const server = spawn(findProgram('mariadbd') ?? '', ['--no-defaults', ...flags, ...asUser], {
+  const server = spawn(findProgram('mariadbd') ?? '', ['--no-defaults', ...flags, ...unsynced, ...asUser], {
     stdio: ['ignore', log.fd, log.fd],
   })
   await log.close()
@@ -120,8 +145,7 @@ async function ready(server: ChildProcess, at: (name: string) => string): Promis
   }
 }
 
-async function stopServer(server: ChildProcess, folder: string): Promise<void> {
+async function stopServer(server: ChildProcess): Promise<void> {
   const exited = new Promise(resolve => server.once('exit', resolve))
-  if (server.exitCode === null && server.kill('SIGTERM')) await exited
-  await rm(folder, { recursive: true, force: true })
+  if (server.exitCode === null && server.signalCode === null && server.kill('SIGTERM')) await exited
 }

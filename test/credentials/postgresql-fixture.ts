@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Client } from 'pg'
 import { openCertificateAuthority } from '../../infra/local/certificate-authority.ts'
 import { asSuperuser, demoDatabase, prepareDemoDatabase } from '../../infra/local/postgresql/demo-database.ts'
-import { type LocalPostgresql, startPostgresql } from '../../infra/local/postgresql/server.ts'
+import { type LocalPostgresql, type PostgresqlOptions, startPostgresql } from '../../infra/local/postgresql/server.ts'
 import type { Credential } from '../../shared/credentials/credential.ts'
 import type { Account, Minter } from '../../shared/credentials/credential-provider.ts'
 import { postgresql } from '../../shared/credentials/postgresql.ts'
@@ -24,14 +24,25 @@ export interface Fixture {
   readonly secrets: Map<string, { readonly text: string; readonly version: string }>
   superuser<T>(work: (client: Client) => Promise<T>, database?: string): Promise<T>
   roles(name: string): Promise<number>
+  /** Since it was started last. */
   log(): Promise<string>
+  /** Ends the server, whose data stays, and starts it again on its port. */
+  halt(): Promise<void>
+  resume(): Promise<void>
   stop(): Promise<void>
 }
 
-export async function startFixture(): Promise<Fixture> {
+/** `settings` are the server's own, beside those that the fixture needs. */
+export async function startFixture(settings: Readonly<Record<string, string>> = {}): Promise<Fixture> {
   const folder = await mkdtemp(join(tmpdir(), 'causeway-test-'))
   const authority = await openCertificateAuthority(folder)
-  const server = await startPostgresql({ certificate: await authority.issue(), settings: { log_statement: 'all' } })
+  const options: PostgresqlOptions = {
+    certificate: await authority.issue(),
+    dir: folder,
+    settings: { log_statement: 'all', ...settings },
+  }
+  const server = await startPostgresql(options)
+  let running = server
   const passwords = { minter: password(), revoker: password() }
   await prepareDemoDatabase(server, passwords)
   const secrets = new Map(Object.entries(passwords).map(([name, text]) => [name, { text, version: '1' }] as const))
@@ -48,8 +59,13 @@ export async function startFixture(): Promise<Fixture> {
       return (await superuser(client => client.query(query, [name]))).rowCount ?? 0
     },
     log: () => readFile(server.logFile, 'utf8'),
+    halt: () => running.stop(),
+    resume: async () => {
+      running = await startPostgresql({ ...options, port: server.port })
+    },
     stop: async () => {
-      await server.stop()
+      await running.stop()
+      await rm(dirname(server.dataDir), { recursive: true })
       await rm(folder, { recursive: true })
     },
   }

@@ -247,3 +247,37 @@ describe('while Cosmos DB is down, everything is 503, without the text of the cl
     expect(JSON.stringify(error.detail)).not.toContain('localhost')
   })
 })
+
+describe('what a target bears', () => {
+  const since = noon - minute
+
+  test('are its accounts that may exist, and those reserved within the time, and of no other target', async () => {
+    await created(leaseOf('orders'))
+    const pod = { name: 'api-2', uid: 'uid-2' }
+    const old = leaseOf('orders', { createdAt: new Date(since).toISOString() }, { ...paymentsApi, pod })
+    await created({ ...old, state: 'revoking' })
+    await created(leaseOf('orders', { state: 'revoked' }, { ...paymentsApi, pod: { name: 'api-3', uid: 'uid-3' } }))
+    await created(leaseOf('stock'))
+    expect(await store.burdenOf('orders', since, { liveAccounts: 10 })).toEqual({ live: 2, minted: 2 })
+    expect(await store.burdenOf('none', since, { liveAccounts: 10 })).toEqual({ live: 0, minted: 0 })
+  })
+
+  test('cannot be told where Cosmos DB fails', async () => {
+    standIn.cosmos.faults.add({ container: 'leases', action: 'query', status: 503 })
+    const failure = await failureOf(store.burdenOf('orders', since, { liveAccounts: 1 }))
+    expect(failure).toMatchObject({ code: 'temporarily_unavailable', reason: 'lease_unavailable' })
+  })
+})
+
+test('the states of accounts are told by their names, for more than one page of them', async () => {
+  const { account } = leaseOf('orders')
+  await created(leaseOf('orders', { state: 'revoked' }))
+  await container.items.create({ id: 'torn', slot: 'torn', account: 'torn', state: 7 })
+  const names = Array.from({ length: 150 }, (_, index) => `nobody-${index}`)
+  expect(await store.statesOf([...names, account, 'torn'])).toEqual(
+    new Map([
+      [account, 'revoked'],
+      ['torn', 'unreadable'],
+    ]),
+  )
+})

@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest'
+import { accountForm } from '../../shared/account-form.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
 import { type DerivationInput, deriveSecret } from '../../shared/leases/derive-secret.ts'
 
-const input: DerivationInput = { key: new Secret('derivation key'), target: 'orders-db', lease: 'slot.0', salt: 'salt' }
+const { password } = accountForm.parse({})
+const input: DerivationInput = {
+  key: new Secret('derivation key'),
+  target: 'orders-db',
+  lease: 'slot.0',
+  salt: 'salt',
+  password,
+}
 
 function passwordOf(changed: Partial<DerivationInput> = {}): string {
   return deriveSecret({ ...input, ...changed }).reveal()

@@ -1,5 +1,7 @@
+import { accountForm } from '../../shared/account-form.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
 import { unavailable } from '../../shared/errors.ts'
+import { targetBudgets } from '../../shared/leases/budget.ts'
 import type { LeasePage, LeaseStore, UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
 import { type Leases, openLeases } from '../../shared/leases/hold-lease.ts'
 import { type Lease, leaseId, type StoredLease } from '../../shared/leases/lease.ts'
@@ -94,6 +96,17 @@ export function leaseMemory(): LeaseMemory {
         return state === 'active' && workload.issuer === issuer && workload.subject === subject && isMine
       })
     },
+    async burdenOf(target, since) {
+      const mine = [...leases.values()].filter(({ lease }) => lease.target === target)
+      return {
+        live: mine.filter(({ lease }) => lease.state !== 'revoked').length,
+        minted: mine.filter(({ lease }) => Date.parse(lease.createdAt) > since).length,
+      }
+    },
+    async statesOf(accounts) {
+      const named = [...leases.values()].filter(({ lease }) => accounts.includes(lease.account))
+      return new Map(named.map(({ lease }) => [lease.account, lease.state]))
+    },
     async *due(now): AsyncGenerator<StoredLease | UnreadableLease> {
       const at = new Date(now).toISOString()
       const due = [...leases.values()].filter(({ lease }) => lease.state !== 'revoked' && lease.dueAt <= at)
@@ -116,6 +129,7 @@ export function instanceOn(store: LeaseContainer, clock: Clock): Leases {
   return openLeases({
     store,
     places: quotaPlaces({ store: store.places, now: () => clock.time }),
+    budgets: targetBudgets({ store, now: () => clock.time }),
     deployment: 'test',
     derivationKey: async (version = '2') => ({ secret: new Secret(`derivation key ${version}`), version }),
     now: () => clock.time,
@@ -131,6 +145,7 @@ export function requestOf(overrides: Partial<SlotIdentity> = {}): Omit<SlotIdent
     target: 'orders-db',
     provider: 'postgresql',
     settings: { host: 'db' },
+    account: { ...accountForm.parse({}), longestName: 63 },
     scopes: ['read'],
     meanings: [{ role: 'orders_read' }],
     ttl: 15 * minute,

@@ -164,16 +164,15 @@ describe('the place that a lease has under a quota', () => {
     expect((await instanceOn(store, clock).hold(another, 'decision-2')).mustMint).toBe(true)
   })
 
-  test('is no reason to end the lease once more where it cannot be freed: it lapses', async () => {
+  test('is freed before the lease is revoked, since nobody looks at it afterwards', async () => {
     await releasedLease()
     store.places.isDown = true
-    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
-    expect(only()).toMatchObject({ state: 'revoked', cause: 'released', evidence, attempts: 0 })
+    expect(await run()).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoking', cause: 'released', attempts: 1 })
+    expect(entries).toEqual([])
     store.places.isDown = false
-    await expect(instanceOn(store, clock).hold(another, 'decision-2')).rejects.toMatchObject({
-      reason: 'quota_exhausted',
-    })
-    clock.time = Date.parse(only().expiresAt)
+    clock.time += minute
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect((await instanceOn(store, clock).hold(another, 'decision-2')).mustMint).toBe(true)
   })
 })
@@ -334,4 +333,13 @@ test('a run whose time is over takes up nothing more', async () => {
   clock.time = Date.parse(lease.expiresAt)
   expect(await run({ signal: AbortSignal.abort() })).toEqual({ revoked: 0, failed: 0, unreadable: [] })
   expect(only().state).toBe('active')
+})
+
+test('what a target says of a failure stays with its lease, for whoever looks why it is stuck', async () => {
+  const { expiresAt } = await activeLease()
+  clock.time = Date.parse(expiresAt)
+  const detail = { problem: 'owns_objects', objects: 3 }
+  revoke = () => Promise.reject(unavailable('target_refused', { detail }))
+  await run()
+  expect(only()).toMatchObject({ lastError: 'target_refused', lastDetail: detail })
 })

@@ -29,6 +29,11 @@ describe('a target document', () => {
     expect(parsed({})).toEqual({
       provider,
       target: {
+        account: {
+          name: 'cw_{deployment}_{lease}',
+          password: { length: 32, alphabet: expect.stringMatching(/^\w{62}$/) },
+        },
+        budgets: {},
         schema: 1,
         id: 'mainframe',
         labels: {},

@@ -1,0 +1,80 @@
+import { identities } from '../../infra/local/access.ts'
+import type { Host } from '../../infra/local/host/spawn.ts'
+import { startIdentityEndpoint } from '../../infra/local/identity.ts'
+import { startGateway } from '../../infra/local/stack.ts'
+import type { Answer } from '../running-stack.ts'
+import type { CrashStack, NewPod } from './crash-stack.ts'
+import { createGate } from './gate.ts'
+import { startHttpsProxy } from './https-proxy.ts'
+import { cosmosStep, type Point, vaultStep } from './steps.ts'
+
+/** A gateway process that has done nothing yet, all of whose messages are seen on their way. */
+export interface ObservedGateway {
+  /** The exit code; null where it was killed. */
+  readonly exited: Promise<number | null>
+  /** One exchange. Undefined where the process ended, or was ended, before it had answered. */
+  ask(pod: NewPod): Promise<Answer | undefined>
+  /** Kills it at the first message that comes to the point; that message goes no further. Resolves when it is dead. */
+  killAt(point: Point): Promise<void>
+  /** Stops it there as it stands. What is on its way stays there. Resolves when that has happened. */
+  freezeAt(point: Point): Promise<void>
+  /** Lets it, and what was on its way, go on. */
+  wake(): void
+  /** Ends it, however it stands. */
+  stop(): Promise<void>
+}
+
+export async function startObservedGateway(stack: CrashStack): Promise<ObservedGateway> {
+  const { cosmos, vault, certificate, tenant } = stack
+  const gate = createGate()
+  const cosmosProxy = await startHttpsProxy({ to: cosmos.url, certificate, gate, stepOf: cosmosStep })
+  const vaultProxy = await startHttpsProxy({ to: vault.url, certificate, gate, stepOf: vaultStep })
+  // Cosmos DB knows itself by its own URL alone: a token for the proxy's is one for it.
+  const sign: typeof tenant.sign = claims =>
+    tenant.sign({ ...claims, aud: claims['aud'] === cosmosProxy.url ? cosmos.url : claims['aud'] })
+  const identity = await startIdentityEndpoint({ identities: Object.values(identities), tenant: { sign } })
+  const host = await startOnFreePort(stack, {
+    CAUSEWAY_ROLE: 'exchange',
+    CAUSEWAY_WORKLOAD_RATE: '100000',
+    CAUSEWAY_COSMOS_ENDPOINT: cosmosProxy.url,
+    CAUSEWAY_VAULTS: JSON.stringify({ corp: vaultProxy.url }),
+    IDENTITY_ENDPOINT: identity.endpoint,
+    IDENTITY_HEADER: identity.header,
+    ...stack.proxy.attach(gate),
+  })
+  stack.observed.add(host)
+  return {
+    exited: host.exited,
+    async ask(pod) {
+      const answer = await stack.ask(pod, host.url)
+      if (answer?.status === 200) await gate.pass('token response', 'after')
+      return answer
+    },
+    async killAt(point) {
+      await gate.closeAt(point, () => host.kill('SIGKILL'))
+      await host.exited
+    },
+    freezeAt: point => gate.closeAt(point, () => host.kill('SIGSTOP')),
+    wake() {
+      host.kill('SIGCONT')
+      gate.open()
+    },
+    async stop() {
+      host.kill('SIGKILL')
+      await host.exited
+      stack.observed.delete(host)
+      await Promise.all([cosmosProxy.stop(), vaultProxy.stop(), identity.stop()])
+    },
+  }
+}
+
+/** A port that was free may be another's by the time that the process is there: then once more. */
+async function startOnFreePort(stack: CrashStack, settings: Readonly<Record<string, string>>): Promise<Host> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startGateway(stack, { settings })
+    } catch (error) {
+      if (attempt === 5 || !String(error).includes('is in use')) throw error
+    }
+  }
+}

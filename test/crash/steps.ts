@@ -1,0 +1,66 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** What of an exchange can be seen from outside, in the order in which a new process does it. */
+export const steps = [
+  'derivation key read',
+  'lease creation',
+  'decision record',
+  'admin password read',
+  'database login',
+  'database survey',
+  'account statement',
+  'lease activation',
+  'token response',
+] as const
+export type Step = (typeof steps)[number]
+
+/** A moment of an exchange: `before` whom it concerns has seen the message, or `after` it did as asked and before its answer. */
+export interface Point {
+  readonly step: Step
+  readonly side: 'before' | 'after'
+}
+
+/** Every moment between reserve and response, and what is read right before. */
+export const points: readonly Point[] = steps
+  .flatMap<Point>(step => [
+    { step, side: 'before' },
+    { step, side: 'after' },
+  ])
+  // Before it there is nothing to be seen but that the lease was activated.
+  .filter(({ step, side }) => step !== 'token response' || side === 'after')
+
+/** How a point is called in the name of a test. */
+export function nameOf({ step, side }: Point): string {
+  return `${side} the ${step}`
+}
+
+/** A request on its way to Cosmos DB or Key Vault. */
+export interface SeenRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** The step that a request to Cosmos DB is. */
+export function cosmosStep({ method, path, headers, body }: SeenRequest): Step | undefined {
+  const [, container] = /\/colls\/([^/]+)\/docs(?:\/[^/]+)?$/.exec(path) ?? []
+  const asks = headers['x-ms-documentdb-isquery'] ?? headers['x-ms-cosmos-is-query-plan-request']
+  if (container === 'leases' && method === 'PUT' && body.includes('"state":"active"')) return 'lease activation'
+  if (method !== 'POST' || asks !== undefined) return undefined
+  if (container === 'leases') return 'lease creation'
+  return container === 'decisions' ? 'decision record' : undefined
+}
+
+/** The step that a request to Key Vault is. The SDK's first one has no token, and is about none. */
+export function vaultStep({ path, headers }: SeenRequest): Step | undefined {
+  if (headers.authorization === undefined) return undefined
+  if (path.startsWith('/secrets/causeway-derivation-key')) return 'derivation key read'
+  return path.startsWith('/secrets/orders-db-minter') ? 'admin password read' : undefined
+}
+
+/** The step that a message to PostgreSQL begins. The login is no such message: it has a form of its own. */
+export function statementStep(message: string): Step | undefined {
+  if (message.includes('clock_timestamp()) * 1000')) return 'database survey'
+  return message.includes('CREATE ROLE') ? 'account statement' : undefined
+}

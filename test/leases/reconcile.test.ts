@@ -1,0 +1,244 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { accountForm } from '../../shared/account-form.ts'
+import type { Minter } from '../../shared/credentials/credential-provider.ts'
+import type { DecisionEntry, ReconciliationEntry } from '../../shared/decisions/record.ts'
+import { unavailable } from '../../shared/errors.ts'
+import { accountName, ownNames } from '../../shared/leases/account-name.ts'
+import type { MintingTarget } from '../../shared/leases/find-strays.ts'
+import type { Lease } from '../../shared/leases/lease.ts'
+import { type ReconciliationRun, reconcile } from '../../shared/leases/reconcile.ts'
+import { minute, noon, paymentsApi } from '../rules/facts.ts'
+import { type Clock, instanceOn, type LeaseMemory, leaseMemory, requestOf, storeDown } from './lease-store.ts'
+
+const form = { ...accountForm.parse({}), longestName: 63 }
+const evidence = { sessionsEnded: 1, absent: true as const, at: '2026-06-01T12:00:00.000Z' }
+
+let store: LeaseMemory
+let clock: Clock
+/** The accounts of each server, by target. */
+let servers: Map<string, Set<string>>
+let entries: { readonly at: number; readonly entry: ReconciliationEntry }[]
+let removals: string[]
+
+beforeEach(() => {
+  store = leaseMemory()
+  clock = { time: noon }
+  servers = new Map([['orders-db', new Set()]])
+  entries = []
+  removals = []
+})
+
+const ordersDb = () => servers.get('orders-db') ?? new Set<string>()
+const reconciliation = (entry: DecisionEntry) => entry as ReconciliationEntry
+const outcomes = () => entries.map(({ entry }) => entry.outcome)
+
+function minterOf(accounts: Set<string>): Minter<unknown> {
+  const unused = () => {
+    throw new Error('a reconciler neither mints nor describes')
+  }
+  return {
+    mint: unused,
+    describe: unused,
+    async *accounts(prefix) {
+      for (const name of accounts) if (name.startsWith(prefix)) yield { name }
+    },
+    async revoke({ name }) {
+      removals.push(name)
+      accounts.delete(name)
+      return evidence
+    },
+    close: async () => {},
+  }
+}
+
+async function* targets(): AsyncGenerator<MintingTarget> {
+  for (const [id, accounts] of servers) yield { id, minter: minterOf(accounts), names: ownNames(form, 'test') }
+}
+
+function run(overrides: Partial<Parameters<typeof reconcile>[0]> = {}): Promise<ReconciliationRun> {
+  const sightings = {
+    async between(from: number, to: number) {
+      const seen = entries.filter(({ at, entry }) => at >= from && at <= to && entry.outcome === 'seen')
+      return new Set(seen.flatMap(({ entry }) => entry.strays.map(({ account }) => account)))
+    },
+  }
+  const write = async (entry: DecisionEntry) => {
+    entries.push({ at: clock.time, entry: reconciliation(entry) })
+    return { stream: 'hour/boot/0', id: '1' }
+  }
+  const { signal } = new AbortController()
+  const now = () => clock.time
+  return reconcile({ targets, store, sightings, decisions: { write }, now, signal, ...overrides })
+}
+
+async function runTwice(): Promise<ReconciliationRun> {
+  await run()
+  clock.time += 60 * minute
+  return run()
+}
+
+/** Live leases of so many pods, each with its account. */
+async function live(count: number): Promise<readonly Lease[]> {
+  const made: Lease[] = []
+  for (let pod = 0; pod < count; pod++) {
+    const workload = { ...paymentsApi, pod: { name: `api-${pod}`, uid: `uid-${pod}` } }
+    const { lease } = (await instanceOn(store, clock).hold(requestOf({ workload }), 'decision')).stored
+    ordersDb().add(lease.account)
+    made.push(lease)
+  }
+  return made
+}
+
+/** An account of this deployment of which there is no lease. */
+function stray(number: number): string {
+  const name = accountName({ form, deployment: 'test', lease: `stray.${number}`, workload: paymentsApi })
+  ordersDb().add(name)
+  return name
+}
+
+describe('an account without a lease', () => {
+  test('is removed by the second run that sees it, with its evidence on record', async () => {
+    await live(9)
+    const account = stray(1)
+    expect(await run()).toMatchObject({ accounts: 10, strays: 1, removed: 0, held: false })
+    clock.time += 60 * minute
+    expect(await run()).toMatchObject({ strays: 1, removed: 1 })
+    expect(removals).toEqual([account])
+    expect(outcomes()).toEqual(['seen', 'seen', 'removed'])
+    expect(entries.at(-1)?.entry.strays).toEqual([{ account, target: 'orders-db', lease: 'none', evidence }])
+    expect(await run()).toMatchObject({ accounts: 9, strays: 0 })
+  })
+
+  test('is not removed by two runs at once', async () => {
+    await live(9)
+    stray(1)
+    await Promise.all([run(), run()])
+    await run()
+    expect(removals).toEqual([])
+  })
+
+  test('is not removed where it was last seen so long ago that it may have been another', async () => {
+    await live(9)
+    stray(1)
+    await run()
+    clock.time += 4 * 60 * minute
+    await run()
+    expect(removals).toEqual([])
+  })
+})
+
+describe('an account with a lease stays', () => {
+  test.each(['reserved', 'active', 'revoking'] as const)('that is %s', async state => {
+    const [first] = await live(1)
+    if (first) store.put({ ...first, state })
+    await runTwice()
+    expect(removals).toEqual([])
+    expect(entries).toEqual([])
+  })
+
+  test('of whichever target', async () => {
+    servers.set('stock-db', new Set((await live(2)).map(({ account }) => account)))
+    await runTwice()
+    expect(removals).toEqual([])
+  })
+
+  test('unless that was revoked: then it came back from the dead', async () => {
+    const [first] = await live(1)
+    if (first) store.put({ ...first, state: 'revoked' })
+    expect(await runTwice()).toMatchObject({ removed: 1, held: false })
+    expect(entries.at(-1)?.entry.strays[0]).toMatchObject({ lease: 'revoked' })
+  })
+
+  test('and so does one that is not of this deployment, whatever it begins with', async () => {
+    await live(9)
+    for (const name of ['postgres', 'cw_test_admin', 'cw_test2_abcdefghijklmnop', 'cw_other_abcdefghijklmnop'])
+      ordersDb().add(name)
+    expect(await runTwice()).toMatchObject({ accounts: 9, strays: 0 })
+  })
+})
+
+describe('too many strays to believe it', () => {
+  test('an emptied container: nothing is removed, and it is on record', async () => {
+    await live(8)
+    store.leases.clear()
+    expect(await runTwice()).toMatchObject({ strays: 8, removed: 0, held: true })
+    expect(removals).toEqual([])
+    expect(outcomes()).toEqual(['held', 'held'])
+  })
+
+  test('more than ten, of however many accounts', async () => {
+    await live(100)
+    for (let number = 0; number < 11; number++) stray(number)
+    expect(await runTwice()).toMatchObject({ removed: 0, held: true })
+    ordersDb().delete(stray(0))
+    expect(await runTwice()).toMatchObject({ removed: 10, held: false })
+  })
+
+  test('more than a fifth of all accounts', async () => {
+    await live(7)
+    for (const number of [1, 2]) stray(number)
+    expect(await runTwice()).toMatchObject({ removed: 0, held: true })
+    await live(8)
+    expect(await runTwice()).toMatchObject({ removed: 2, held: false })
+  })
+
+  test('two hundred are counted, and a hundred named', async () => {
+    for (let number = 0; number < 200; number++) stray(number)
+    await run()
+    expect(entries[0]?.entry.strays).toHaveLength(100)
+    expect(entries[0]?.entry.straysOmitted).toBe(100)
+  })
+})
+
+describe('what fails', () => {
+  test('a target that does not answer is named, and keeps no other waiting', async () => {
+    await live(9)
+    const account = stray(1)
+    const down: Minter<unknown> = {
+      ...minterOf(new Set()),
+      // biome-ignore lint/correctness/useYield: it fails before it could
+      async *accounts() {
+        throw unavailable('target_unavailable')
+      },
+    }
+    async function* withOneDown(): AsyncGenerator<MintingTarget> {
+      yield { id: 'down-db', minter: down, names: ownNames(form, 'test') }
+      yield { id: 'torn-db', problem: 'settings: expected object' }
+      yield* targets()
+    }
+    await run({ targets: withOneDown })
+    clock.time += 60 * minute
+    const found = await run({ targets: withOneDown })
+    expect(found.failed).toEqual({ 'down-db': 'target_unavailable', 'torn-db': 'target_unreadable' })
+    expect(removals).toEqual([account])
+  })
+
+  test('leases that cannot be read: nothing is removed', async () => {
+    await live(9)
+    stray(1)
+    await run()
+    clock.time += 60 * minute
+    store.statesOf = storeDown
+    await expect(run()).rejects.toMatchObject({ reason: 'lease_unavailable' })
+    expect(removals).toEqual([])
+  })
+
+  test('a record that cannot be written: nothing is removed', async () => {
+    await live(9)
+    stray(1)
+    await run()
+    clock.time += 60 * minute
+    const decisions = { write: () => Promise.reject(unavailable('record_unavailable')) }
+    await expect(run({ decisions })).rejects.toMatchObject({ reason: 'record_unavailable' })
+    expect(removals).toEqual([])
+  })
+
+  test('no time is left: nothing is removed', async () => {
+    await live(9)
+    stray(1)
+    await run()
+    clock.time += 60 * minute
+    expect(await run({ signal: AbortSignal.abort() })).toMatchObject({ removed: 0 })
+    expect(removals).toEqual([])
+  })
+})

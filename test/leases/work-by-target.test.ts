@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest'
+import { type Contact, workByTarget } from '../../shared/leases/work-by-target.ts'
+
+interface Piece {
+  readonly target: string
+  readonly number: number
+}
+
+/** Work that is done when a test says so. */
+function pieces() {
+  const started: { readonly piece: Piece; readonly done: (contact: Contact) => void }[] = []
+  const time = new AbortController()
+  const work = workByTarget<Piece>(
+    piece =>
+      new Promise(resolve => {
+        started.push({ piece, done: resolve })
+      }),
+    time.signal,
+  )
+  return {
+    started,
+    time,
+    work,
+    add: (target: string, count: number) =>
+      Array.from({ length: count }, (_, number) => work.add(target, { target, number })),
+    running: (target: string) => started.filter(({ piece }) => piece.target === target).length,
+    /** Answers the next piece of a target that runs. */
+    async answer(target: string, contact: Contact) {
+      const index = started.findIndex(({ piece }) => piece.target === target)
+      started.splice(index, 1)[0]?.done(contact)
+      await new Promise(resolve => setImmediate(resolve))
+    },
+  }
+}
+
+describe('work for many targets', () => {
+  test('a target that hangs has one worker, and the others go on', async () => {
+    const { add, running, answer } = pieces()
+    add('dead', 1_000)
+    add('well', 5)
+    expect([running('dead'), running('well')]).toEqual([1, 1])
+    for (let done = 0; done < 5; done++) await answer('well', 'reached')
+    expect([running('dead'), running('well')]).toEqual([1, 0])
+  })
+
+  test('one that was reached has four workers at most', async () => {
+    const { add, running, answer } = pieces()
+    add('well', 100)
+    for (const now of [2, 3, 4, 4, 4]) {
+      await answer('well', 'reached')
+      expect(running('well')).toBe(now)
+    }
+  })
+
+  test('forty dead targets leave workers for the one that lives, in turn', async () => {
+    const { add, running, answer, started } = pieces()
+    for (let dead = 0; dead < 40; dead++) add(`dead-${dead}`, 10)
+    add('well', 1)
+    expect(started).toHaveLength(32)
+    // The first ones answer that they are dead: the ninth turn after that is the living one's.
+    for (let dead = 0; dead < 9; dead++) await answer(`dead-${dead}`, 'unreachable')
+    expect(running('well')).toBe(1)
+  })
+
+  test('a target is given up once three pieces in a row could not reach it', async () => {
+    const { add, running, answer, work } = pieces()
+    add('dead', 10)
+    for (let tries = 0; tries < 3; tries++) await answer('dead', 'unreachable')
+    expect(running('dead')).toBe(0)
+    expect(add('dead', 1)).toEqual([false])
+    await work.finish()
+  })
+
+  test('and not where one of them did', async () => {
+    const { add, running, answer } = pieces()
+    add('flaky', 10)
+    for (const contact of ['unreachable', 'unreachable', 'reached', 'unreachable'] as const)
+      await answer('flaky', contact)
+    expect(running('flaky')).toBeGreaterThan(0)
+  })
+
+  test('no more than two thousand wait for one target', () => {
+    const { add } = pieces()
+    expect(add('slow', 2_002).filter(taken => !taken)).toHaveLength(1)
+  })
+
+  test('nothing begins once time is up, and what runs is waited for', async () => {
+    const { add, running, answer, time, work } = pieces()
+    add('well', 3)
+    time.abort()
+    let finished = false
+    const finishing = work.finish().then(() => {
+      finished = true
+    })
+    await new Promise(resolve => setImmediate(resolve))
+    expect([running('well'), finished]).toEqual([1, false])
+    await answer('well', 'reached')
+    await finishing
+    expect(running('well')).toBe(0)
+  })
+})
