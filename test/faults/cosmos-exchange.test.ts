@@ -117,10 +117,10 @@ test.each(lines)('to %s meets a %s: the caller is told so, and asking again help
   const { at, held, before, after }: Reaching = steps[step]
   if (held) await another.ask(pod)
   if (before) {
-    breakStep(deployment, before, cosmosFaults['503'])
+    breakStep(deployment, before, cosmosFaults['403'])
     expect(await outcomeOf(instance.ask(pod))).toBe(recordUnavailable)
   }
-  if (after) breakStep(deployment, after, cosmosFaults['503'])
+  if (after) breakStep(deployment, after, cosmosFaults['403'])
   breakStep(deployment, at, cosmosFaults[fault])
   expect(await outcomeOf(instance.ask(pod))).toBe(told)
   deployment.cosmos.clear()

@@ -3,6 +3,7 @@ import type { Deployment } from './deployment.ts'
 
 /** The ways in which Cosmos DB, or the way to it, fails. The client repeats what is throttled twice. */
 export const cosmosFaults = {
+  '403': { status: 403 },
   '412': { status: 412 },
   '412 after commit': { status: 412, when: 'after-commit' },
   '429 once': { status: 429, retryAfterMs: 5 },

@@ -104,10 +104,10 @@ test.each(lines)('to %s meets a %s: the only place of a workload is not lost', a
   const pod = `${step} ${fault}`
   const { at, before, after }: Reaching = steps[step]
   if (before) {
-    breakStep(deployment, before, cosmosFaults['503'])
+    breakStep(deployment, before, cosmosFaults['403'])
     expect(await outcomeOf(instance.ask(pod))).toBe(recordUnavailable)
   }
-  if (after) breakStep(deployment, after, cosmosFaults['503'])
+  if (after) breakStep(deployment, after, cosmosFaults['403'])
   breakStep(deployment, at, cosmosFaults[fault])
   expect(await outcomeOf(instance.ask(pod))).toBe(told)
   deployment.cosmos.clear()
