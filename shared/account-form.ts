@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** How the accounts of a target are called, and what their passwords are made of. */
 export const accountForm = z.strictObject({
-  /** The name's template: text of `[a-z0-9_]`, `{deployment}_`, then `{namespace}`, `{serviceAccount}` and `{lease}`. */
+  /** The name's template: a word, `_{deployment}_`, then text of `[a-z0-9_]`, `{namespace}`, `{serviceAccount}` and `{lease}`. */
   name: z.string().max(128).refine(isNameTemplate, nameExpected()).default('cw_{deployment}_{lease}'),
   password: z
     .strictObject({
@@ -39,8 +39,8 @@ export type AccountForm = z.output<typeof accountForm> & {
 const variables = ['{namespace}', '{serviceAccount}'] as const
 
 /**
- * The text, placeholders and all, in order. The deployment stands before what changes from account to account, and ends
- * at an underscore, which no deployment's name has: so the accounts of one deployment begin alike, and no other's do.
+ * The text, placeholders and all, in order. One word, the deployment, and then what changes from account to account, with
+ * underscores between them, which neither has: so the accounts of one deployment begin alike, and no other's do.
  */
 export function partsOf(template: string): readonly string[] {
   return template.split(/(\{[^{}]*\})/).filter(part => part !== '')
@@ -63,7 +63,7 @@ export function roomForVariables(template: string, longestName: number, deployme
 
 function nameExpected(): string {
   return (
-    'expected text of a-z, 0-9 and _ that begins with a letter, "{deployment}_" once, and after it "{lease}" once, ' +
+    'expected a word of a-z and 0-9, "_{deployment}_", and after it "{lease}" once, all of a-z, 0-9 and _, ' +
     'with "{namespace}" and "{serviceAccount}" if you like'
   )
 }
@@ -75,7 +75,5 @@ function isNameTemplate(template: string): boolean {
   const known = others.every(part => part === '{lease}' || isVariable(part))
   const once = new Set(places).size === places.length && others.includes('{lease}')
   const text = parts.filter(part => !part.startsWith('{')).every(part => /^[a-z0-9_]+$/.test(part))
-  return (
-    first === '{deployment}' && known && once && text && /^[a-z{]/.test(template) && /\{deployment\}_/.test(template)
-  )
+  return first === '{deployment}' && known && once && text && /^[a-z][a-z0-9]*_\{deployment\}_/.test(template)
 }

@@ -199,6 +199,7 @@ function openTimers(surroundings: Surroundings): TimersGateway {
   const steps = { store, places, decisions, minterOf, lockdowns, searchLive: searchLive(store), now }
   const reconciling = {
     targets: () => reconciled({ container: container('targets'), findProvider, open }, settings.deployment),
+    unasked: new Set<string>(),
     sightings: cosmosSightings(container('decisions'), settings.deployment),
     store,
     decisions,

@@ -4,18 +4,20 @@ import { accountForm, roomForVariables } from '../shared/account-form.ts'
 const accepts = (name: string) => accountForm.safeParse({ name }).success
 
 describe('the template of account names', () => {
-  test.each([
-    'cw_{deployment}_{lease}',
-    '{deployment}_{lease}',
-    'a1_{deployment}_x{namespace}_{serviceAccount}_{lease}_z',
-  ])('may be %s', name => {
-    expect(accepts(name)).toBe(true)
-  })
+  test.each(['cw_{deployment}_{lease}', 'a1_{deployment}_x{namespace}_{serviceAccount}_{lease}_z'])(
+    'may be %s',
+    name => {
+      expect(accepts(name)).toBe(true)
+    },
+  )
 
   test.each([
     ['names no lease: two accounts would be one', 'cw_{deployment}_'],
     ['names no deployment: nobody could tell whose it is', 'cw_{lease}'],
     ['lets two deployments begin alike', 'cw_{deployment}{lease}'],
+    ['begins as another deployment does', 'cw_pro{deployment}_{lease}'],
+    ['begins with the deployment: a word of another may be its name', '{deployment}_{namespace}_{lease}'],
+    ['has two words before the deployment: the second may be the name of one', 'cw_a_{deployment}_{lease}'],
     ['has what changes before the deployment', '{lease}_{deployment}_'],
     ['names the lease twice', '{deployment}_{lease}{lease}'],
     ['names what there is not', '{deployment}_{pod}_{lease}'],
@@ -30,8 +32,8 @@ describe('the template of account names', () => {
   test('has room for what changes, or not', () => {
     expect(roomForVariables('cw_{deployment}_{lease}', 32)).toBe(1)
     expect(roomForVariables('cws_{deployment}_{lease}', 32)).toBe(0)
-    expect(roomForVariables('{deployment}_{namespace}_{lease}', 32)).toBe(2)
-    expect(roomForVariables('{deployment}_{namespace}_{serviceAccount}_{lease}', 63)).toBe(16)
+    expect(roomForVariables('c_{deployment}_{lease}_{namespace}', 33)).toBe(1)
+    expect(roomForVariables('c_{deployment}_{namespace}_{serviceAccount}_{lease}', 63)).toBe(15)
   })
 })
 

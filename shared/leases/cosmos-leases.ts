@@ -5,6 +5,7 @@ import type { Target } from '../targets/target.ts'
 import type { Burden } from './budget.ts'
 import { unless } from './conditional-write.ts'
 import { type Holder, type Lease, leaseDocument, leaseId, type StoredLease } from './lease.ts'
+import { mintingTime } from './lease-states.ts'
 
 /** Where leases are kept. Every change of state is conditional on the version that was read. */
 export interface LeaseStore {
@@ -15,14 +16,14 @@ export interface LeaseStore {
   replace(lease: Lease, etag: string): Promise<StoredLease | undefined>
   /**
    * The leases that give access at any time from now on, whatever their workload: reserved, active, or ending
-   * while sessions may finish a transaction. `from` is where an earlier search came to, by its last page.
+   * while sessions may finish a transaction, or after an attempt that failed. `from` is where an earlier search came to, by its last page.
    */
   live(from: string | undefined): AsyncIterable<LeasePage>
   /** The live leases that may be a workload's own: its pod's, and those that its pods share. */
   heldBy(workload: Holder): Promise<readonly StoredLease[]>
   /**
-   * How many accounts of a target may exist, and how many were reserved after a time in epoch milliseconds. Stops
-   * counting where either is as many as a budget allows.
+   * How many accounts of a target may exist, and how many a minter took up after a time in epoch milliseconds. Stops
+   * counting where either is as many as a budget allows. A lease without an account is none of them.
    */
   burdenOf(target: string, since: number, budgets: Target['budgets']): Promise<Burden>
   /** The state of the lease of each of these accounts, whatever its target. Accounts without one are not in it. */
@@ -68,7 +69,7 @@ export function cosmosLeases(container: Container): LeaseStore {
     async *live(from) {
       const query =
         'SELECT * FROM c WHERE c.state IN ("reserved", "active") ' +
-        'OR (c.state = "revoking" AND c.cause = "expired" AND c.onExpiry = "finish-transactions")'
+        'OR (c.state = "revoking" AND (c.attempts > 0 OR (c.cause = "expired" AND c.onExpiry = "finish-transactions")))'
       const start = from === undefined ? {} : { continuationToken: from }
       const pages = container.items.query<Document>(query, { maxItemCount: pageSize, ...start })
       while (pages.hasMoreResults()) {
@@ -91,22 +92,23 @@ export function cosmosLeases(container: Container): LeaseStore {
       return resources.map(stored)
     },
     async burdenOf(target, since, { liveAccounts = Infinity, mintsPerMinute = Infinity }) {
+      const mintUntil = new Date(since + mintingTime).toISOString()
       const query = {
         query:
-          'SELECT c.state, c.createdAt FROM c WHERE c.target = @target ' +
-          'AND (c.state IN ("reserved", "active", "revoking") OR c.createdAt > @since)',
+          'SELECT c.state, c.vacant, c.mintUntil FROM c WHERE c.target = @target ' +
+          'AND (c.state IN ("reserved", "active", "revoking") OR c.mintUntil > @since)',
         parameters: [
           { name: '@target', value: target },
-          { name: '@since', value: new Date(since).toISOString() },
+          { name: '@since', value: mintUntil },
         ],
       }
       const burden = { live: 0, minted: 0 }
       const pages = container.items.query<Document>(query, { maxItemCount: countedAtOnce })
       while (pages.hasMoreResults() && burden.live < liveAccounts && burden.minted < mintsPerMinute) {
         const { resources } = await askCosmos('lease_unavailable', () => pages.fetchNext())
-        for (const { state, createdAt } of resources ?? []) {
-          if (state !== 'revoked') burden.live += 1
-          if (String(createdAt) > new Date(since).toISOString()) burden.minted += 1
+        for (const { state, vacant, mintUntil: until } of resources ?? []) {
+          if (state !== 'revoked' && vacant !== true) burden.live += 1
+          if (vacant !== true && String(until) > mintUntil) burden.minted += 1
         }
       }
       return burden

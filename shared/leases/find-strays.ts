@@ -14,6 +14,8 @@ export type MintingTarget =
 export type FoundStray = Stray & { readonly minter: Minter<unknown> }
 
 export interface FindStraysOptions {
+  /** The targets that could not be asked by the run before: they come last. Changed by each run. */
+  readonly unasked: Set<string>
   /** Every target of this deployment that mints. Throws 503. */
   readonly targets: () => AsyncIterable<MintingTarget>
   readonly store: Pick<LeaseStore, 'statesOf'>
@@ -25,34 +27,55 @@ export interface FoundStrays {
   readonly accounts: number
   readonly strays: readonly FoundStray[]
   readonly failed: ReadonlyMap<string, Reason>
+  /** There was time to ask every target. */
+  readonly complete: boolean
 }
 
 type Listed = Pick<FoundStray, 'account' | 'target' | 'minter'>
 
 const workers = 4
-/** How long one target may take to list its accounts, in milliseconds: a dead one keeps no other waiting for long. */
-const listingTime = 20_000
+/** How long one target may take to list its accounts, and all of them together, in milliseconds. */
+const [listingTime, listingsTime] = [20_000, 150_000]
 
 /**
  * Lists the accounts and then looks each up by its name, whatever its target: a lease is there before its account, so an
  * account without one is nobody's. Throws 503 where targets or leases cannot be read.
  */
-export async function findStrays({ targets, store, signal }: FindStraysOptions): Promise<FoundStrays> {
+export async function findStrays({ targets, store, unasked, signal }: FindStraysOptions): Promise<FoundStrays> {
   // By name: several targets may be on one server.
   const listed = new Map<string, Listed>()
   const failed = new Map<string, Reason>()
+  const time = AbortSignal.any([signal, AbortSignal.timeout(listingsTime)])
+  const deadBefore = new Set(unasked)
+  const last: MintingTarget[] = []
+  unasked.clear()
   const list = async (target: MintingTarget) => {
     if ('problem' in target) return void failed.set(target.id, 'target_unreadable')
-    const names = await accountsOf(target, signal).catch(
-      error => void failed.set(target.id, toExchangeError(error).reason),
-    )
+    const names = await accountsOf(target, time).catch(error => {
+      unasked.add(target.id)
+      failed.set(target.id, toExchangeError(error).reason)
+    })
     for (const account of names ?? []) listed.set(account, { account, target: target.id, minter: target.minter })
   }
-  const queue = targets()[Symbol.asyncIterator]()
-  await Promise.all(Array.from({ length: workers }, () => drain(queue, list, signal)))
+  const listOrDefer = async (target: MintingTarget) => {
+    if (deadBefore.has(target.id)) last.push(target)
+    else await list(target)
+  }
+  await inParallel(targets()[Symbol.asyncIterator](), listOrDefer, time)
+  await inParallel(last.values(), list, time)
   const states = await store.statesOf([...listed.keys()])
   const strays = [...listed.values()].flatMap(account => strayOf(account, states.get(account.account)))
-  return { accounts: listed.size, strays, failed }
+  return { accounts: listed.size, strays, failed, complete: !time.aborted }
+}
+
+/** Waits for all workers, also where one fails. */
+async function inParallel<T>(
+  queue: Iterator<T> | AsyncIterator<T>,
+  work: (item: T) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const done = await Promise.allSettled(Array.from({ length: workers }, () => drain(queue, work, signal)))
+  for (const one of done) if (one.status === 'rejected') throw one.reason
 }
 
 function strayOf(listed: Listed, state: string | undefined): readonly FoundStray[] {

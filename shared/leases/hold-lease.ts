@@ -122,7 +122,7 @@ export function openLeases(options: LeasesOptions): Leases {
     for (const wait of [0, ...waits]) {
       if (wait > 0) await pause(wait)
       const found = await store.read(slot.id, generation)
-      const reserved = found ? await retake(found, request.quota) : await reserve(request, slot, generation)
+      const reserved = found ? await retake(found, request) : await reserve(request, slot, generation)
       if (reserved) return heldIn(slot, reserved, true)
       if (!found) continue
       const situation = situationOf(found.lease, now())
@@ -140,8 +140,10 @@ export function openLeases(options: LeasesOptions): Leases {
     return found
   }
 
-  async function retake({ lease, etag }: StoredLease, quota: number | undefined): Promise<StoredLease | undefined> {
+  async function retake({ lease, etag }: StoredLease, request: LeaseRequest): Promise<StoredLease | undefined> {
     if (situationOf(lease, now()) !== 'vacant') return undefined
+    await budgets.takeRoom(request.target, request.budgets ?? {})
+    const { quota } = request
     const placed = quota === undefined ? lease : { ...lease, quotaPlace: await places.claim(lease, quota) }
     return store.replace(minting(placed, now()), etag)
   }

@@ -52,7 +52,7 @@ export function situationOf({ state, vacant, mintUntil, expiresAt }: Lease, now:
 }
 
 /** How long one instance has to make an account, in milliseconds. */
-const mintingTime = 10_000
+export const mintingTime = 10_000
 
 /** The lease with a minter who has from now until `mintUntil`. */
 export function minting(lease: Lease, now: number): Lease {

@@ -18,13 +18,15 @@ export interface ReconciliationRun {
   readonly accounts: number
   readonly strays: number
   readonly removed: number
-  /** There were too many strays to believe it: none was removed. */
+  /** There were too many strays without a lease to believe it: none of those was removed. */
   readonly held: boolean
+  /** There was time for all of it. */
+  readonly complete: boolean
   /** Targets that could not be asked, or whose strays could not be removed, and why; 20 at most. */
   readonly failed: Readonly<Record<string, Reason>>
 }
 
-/** More strays than this in one run, or a fifth of all accounts without any lease: something else is wrong. */
+/** More strays without a lease than this in one run, or a fifth of all accounts: something else is wrong. */
 const believable = { strays: 10, share: 1 / 5 }
 /** A stray is removed where a run saw it as long ago as this, in milliseconds: never by one run, or by two at once. */
 const earlier = { least: 10 * 60_000, most: 3 * 60 * 60_000 }
@@ -38,19 +40,23 @@ const [shownStrays, shownFailures] = [100, 20]
 export async function reconcile(options: ReconcileOptions): Promise<ReconciliationRun> {
   const { decisions, sightings, now } = options
   const seenBefore = await sightings.between(now() - earlier.most, now() - earlier.least)
-  const { accounts, strays, failed: unasked } = await findStrays(options)
-  const held = isUnbelievable(strays, accounts)
-  if (strays.length > 0) await decisions.write(entryOf(held ? 'held' : 'seen', strays, accounts))
-  const due = held ? [] : strays.filter(({ account }) => seenBefore.has(account))
+  const { accounts, strays, failed: unasked, complete } = await findStrays(options)
+  const unknown = strays.filter(({ lease }) => lease === 'none')
+  const held = isUnbelievable(unknown.length, accounts)
+  // A lease that was revoked says so itself, however many there are: a server was restored from a backup, say.
+  const believed = held ? strays.filter(({ lease }) => lease === 'revoked') : strays
+  if (held) await decisions.write(entryOf('held', unknown, accounts))
+  if (believed.length > 0) await decisions.write(entryOf('seen', believed, accounts))
+  const due = believed.filter(({ account }) => seenBefore.has(account))
   const { removed, failed } = await removeAll(due, accounts, options)
-  const failures = [...unasked, ...failed].slice(0, shownFailures)
-  return { accounts, strays: strays.length, removed, held, failed: Object.fromEntries(failures) }
+  const failures = Object.fromEntries([...unasked, ...failed].slice(0, shownFailures))
+  const isComplete = complete && removed + failed.size >= due.length
+  return { accounts, strays: strays.length, removed, held, complete: isComplete, failed: failures }
 }
 
-/** An emptied container makes every account a stray without a lease; one that was revoked says so itself. */
-function isUnbelievable(strays: readonly Stray[], accounts: number): boolean {
-  const unknown = strays.filter(({ lease }) => lease === 'none').length
-  return strays.length > believable.strays || unknown > accounts * believable.share
+/** An emptied container makes every account a stray without a lease. */
+function isUnbelievable(unknown: number, accounts: number): boolean {
+  return unknown > believable.strays || unknown > accounts * believable.share
 }
 
 /** Ends strays and their sessions, and records each with what was seen. One that fails keeps no other. */

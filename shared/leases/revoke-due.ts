@@ -1,11 +1,12 @@
 import { type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { UnreadableLease } from './cosmos-leases.ts'
+import { digest } from './digest.ts'
 import type { Lease, StoredLease } from './lease.ts'
 import { isLockedDown } from './locked-down.ts'
 import { type RevokeLeaseOptions, revokeLease } from './revoke-lease.ts'
 import type { SearchLive } from './search-live.ts'
-import { type Contact, workByTarget } from './work-by-target.ts'
+import { type Contact, workByServer } from './work-by-server.ts'
 
 export interface RevokeDueOptions extends RevokeLeaseOptions {
   /** The lockdowns that stand and revoke leases. Throws 503 where the answer could be too old. */
@@ -28,7 +29,7 @@ type Found = StoredLease | UnreadableLease
 const reportedIds = 20
 
 /**
- * Ends what is due, and what is live and named by a lockdown that revokes leases; a dead target delays no other. Safe to
+ * Ends what is due, and what is live and named by a lockdown that revokes leases; a dead server delays no other. Safe to
  * run twice at once: every step is conditional on the version that was read.
  */
 export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRun> {
@@ -50,13 +51,16 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
     return outcome === 'unreachable' ? 'unreachable' : 'reached'
   }
 
-  const work = workByTarget(end, signal)
+  const work = workByServer(end, signal)
+  // What is due may be locked down as well: it is taken once in a run.
+  const taken = new Set<string>()
   const feed = async (leases: AsyncIterable<Found>) => {
     for await (const found of leases) {
       // Before it is taken: a search goes on with what was not.
       if (signal.aborted) return
-      if ('lease' in found) work.add(found.lease.target, found)
-      else if (unreadable.size < reportedIds) unreadable.add(found.unreadable)
+      if ('lease' in found) {
+        if (!taken.has(found.lease.id) && work.add(serverOf(found.lease), found)) taken.add(found.lease.id)
+      } else if (unreadable.size < reportedIds) unreadable.add(found.unreadable)
     }
   }
   // Neither a backlog nor a lockdown of everything keeps the other waiting.
@@ -64,6 +68,11 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
   await work.finish()
   for (const one of fed) if (one.status === 'rejected') throw one.reason
   return { ...run, unreadable: [...unreadable], ...(lockdownProblem && { lockdownProblem }) }
+}
+
+/** Where its account is: a target's document may have moved elsewhere since. */
+function serverOf({ provider, settings }: Lease): string {
+  return digest([provider, settings])
 }
 
 /** The live leases that a lockdown names. Where none stands, nothing is read. */

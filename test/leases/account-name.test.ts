@@ -6,7 +6,7 @@ import { paymentsApi } from '../rules/facts.ts'
 
 const templates = [
   'cw_{deployment}_{lease}',
-  '{deployment}_{namespace}_{lease}',
+  'c_{deployment}_{namespace}_{lease}',
   'svc_{deployment}_{lease}_{serviceAccount}',
 ]
 
@@ -31,8 +31,8 @@ describe('the name of an account', () => {
   })
 
   test("shows as much of the workload's names as fits", () => {
-    expect(nameOf(formOf('{deployment}_{namespace}_{lease}'))).toMatch(/^prod_payments_[a-z2-7]{16}$/)
-    expect(nameOf(formOf('{deployment}_{namespace}_{lease}', 28))).toMatch(/^prod_paymen_[a-z2-7]{16}$/)
+    expect(nameOf(formOf('c_{deployment}_{namespace}_{lease}'))).toMatch(/^c_prod_payments_[a-z2-7]{16}$/)
+    expect(nameOf(formOf('c_{deployment}_{namespace}_{lease}', 30))).toMatch(/^c_prod_paymen_[a-z2-7]{16}$/)
   })
 
   test.each([`x'; DROP ROLE "admin" --`, 'Ünïcode-\u202e', 'n'.repeat(300), ''])(

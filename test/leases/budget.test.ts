@@ -79,6 +79,35 @@ describe('a budget of mints per minute', () => {
   })
 })
 
+describe('a lease that nothing was made for', () => {
+  const budgets = { liveAccounts: 2, mintsPerMinute: 2 }
+
+  test('is no account, and takes no room until it is taken up again', async () => {
+    const instance = instanceOn(store, clock)
+    for (const pod of [1, 2]) await instance.abandon(await instance.hold(asked(pod), 'decision'), 'nothing')
+    for (const pod of [3, 4]) await lease(pod, budgets)
+    await expect(lease(1, budgets)).rejects.toMatchObject({ reason: 'accounts_over_budget' })
+  })
+
+  test('and is one more mint when it is, however long ago it was created', async () => {
+    const instance = instanceOn(store, clock)
+    for (const pod of [1, 2, 3]) {
+      const held = await instance.hold(asked(pod, { mintsPerMinute: 5 }), 'decision')
+      await instance.abandon(held, 'nothing')
+    }
+    clock.time += 2 * minute
+    const again = [1, 2, 3].map(pod => lease(pod, { mintsPerMinute: 2 }))
+    const outcomes = await Promise.allSettled(again)
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0)
+    await expect(lease(9, { mintsPerMinute: 2 })).rejects.toMatchObject({ reason: 'mints_over_budget' })
+  })
+
+  function asked(pod: number, given: Target['budgets'] = budgets) {
+    const workload = { ...paymentsApi, pod: { name: `api-${pod}`, uid: `uid-${pod}` } }
+    return requestOf({ workload, budgets: given })
+  }
+})
+
 test('without a budget nothing is counted', async () => {
   store.burdenOf = storeDown
   expect((await lease(1, {})).state).toBe('reserved')

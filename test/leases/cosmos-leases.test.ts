@@ -254,8 +254,10 @@ describe('what a target bears', () => {
   test('are its accounts that may exist, and those reserved within the time, and of no other target', async () => {
     await created(leaseOf('orders'))
     const pod = { name: 'api-2', uid: 'uid-2' }
-    const old = leaseOf('orders', { createdAt: new Date(since).toISOString() }, { ...paymentsApi, pod })
+    const old = leaseOf('orders', { mintUntil: new Date(since).toISOString() }, { ...paymentsApi, pod })
     await created({ ...old, state: 'revoking' })
+    const vacant = leaseOf('orders', { vacant: true }, { ...paymentsApi, pod: { name: 'api-4', uid: 'uid-4' } })
+    await created(vacant)
     await created(leaseOf('orders', { state: 'revoked' }, { ...paymentsApi, pod: { name: 'api-3', uid: 'uid-3' } }))
     await created(leaseOf('stock'))
     expect(await store.burdenOf('orders', since, { liveAccounts: 10 })).toEqual({ live: 2, minted: 2 })

@@ -5,6 +5,7 @@ import { targetBudgets } from '../../shared/leases/budget.ts'
 import type { LeasePage, LeaseStore, UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
 import { type Leases, openLeases } from '../../shared/leases/hold-lease.ts'
 import { type Lease, leaseId, type StoredLease } from '../../shared/leases/lease.ts'
+import { mintingTime } from '../../shared/leases/lease-states.ts'
 import { type PlaceStore, quotaPlaces } from '../../shared/leases/quota.ts'
 import type { SlotIdentity } from '../../shared/leases/slot.ts'
 import { minute, paymentsApi } from '../rules/facts.ts'
@@ -29,9 +30,9 @@ export interface LeaseMemory extends LeaseStore {
 
 const pageSize = 10
 
-function isLive({ state, cause, onExpiry }: Lease): boolean {
-  const mayFinish = state === 'revoking' && cause === 'expired' && onExpiry === 'finish-transactions'
-  return state === 'reserved' || state === 'active' || mayFinish
+function isLive({ state, cause, onExpiry, attempts }: Lease): boolean {
+  const mayFinish = cause === 'expired' && onExpiry === 'finish-transactions'
+  return state === 'reserved' || state === 'active' || (state === 'revoking' && (attempts > 0 || mayFinish))
 }
 
 /** The failure of a store that is down. */
@@ -99,8 +100,8 @@ export function leaseMemory(): LeaseMemory {
     async burdenOf(target, since) {
       const mine = [...leases.values()].filter(({ lease }) => lease.target === target)
       return {
-        live: mine.filter(({ lease }) => lease.state !== 'revoked').length,
-        minted: mine.filter(({ lease }) => Date.parse(lease.createdAt) > since).length,
+        live: mine.filter(({ lease }) => lease.state !== 'revoked' && !lease.vacant).length,
+        minted: mine.filter(({ lease }) => !lease.vacant && Date.parse(lease.mintUntil) > since + mintingTime).length,
       }
     },
     async statesOf(accounts) {

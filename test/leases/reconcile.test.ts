@@ -19,6 +19,7 @@ let clock: Clock
 let servers: Map<string, Set<string>>
 let entries: { readonly at: number; readonly entry: ReconciliationEntry }[]
 let removals: string[]
+let unasked: Set<string>
 
 beforeEach(() => {
   store = leaseMemory()
@@ -26,6 +27,7 @@ beforeEach(() => {
   servers = new Map([['orders-db', new Set()]])
   entries = []
   removals = []
+  unasked = new Set()
 })
 
 const ordersDb = () => servers.get('orders-db') ?? new Set<string>()
@@ -68,7 +70,7 @@ function run(overrides: Partial<Parameters<typeof reconcile>[0]> = {}): Promise<
   }
   const { signal } = new AbortController()
   const now = () => clock.time
-  return reconcile({ targets, store, sightings, decisions: { write }, now, signal, ...overrides })
+  return reconcile({ targets, store, unasked, sightings, decisions: { write }, now, signal, ...overrides })
 }
 
 async function runTwice(): Promise<ReconciliationRun> {
@@ -182,6 +184,14 @@ describe('too many strays to believe it', () => {
     expect(await runTwice()).toMatchObject({ removed: 2, held: false })
   })
 
+  test('but those whose leases say that they were revoked are ended, however many: a server was restored', async () => {
+    const back = await live(12)
+    for (const lease of back) store.put({ ...lease, state: 'revoked' })
+    for (let number = 0; number < 8; number++) stray(number)
+    expect(await runTwice()).toMatchObject({ strays: 20, removed: 12, held: true })
+    expect(removals.toSorted()).toEqual(back.map(({ account }) => account).toSorted())
+  })
+
   test('two hundred are counted, and a hundred named', async () => {
     for (let number = 0; number < 200; number++) stray(number)
     await run()
@@ -213,6 +223,24 @@ describe('what fails', () => {
     expect(removals).toEqual([account])
   })
 
+  test('a target that did not answer is asked after all others by the next run', async () => {
+    const asked: string[] = []
+    const isDown = (id: string): Minter<unknown> => ({
+      ...minterOf(new Set()),
+      // biome-ignore lint/correctness/useYield: it fails before it could
+      async *accounts() {
+        asked.push(id)
+        if (id === 'down-db') throw unavailable('target_unavailable')
+      },
+    })
+    async function* both(): AsyncGenerator<MintingTarget> {
+      for (const id of ['down-db', 'well-db']) yield { id, minter: isDown(id), names: ownNames(form, 'test') }
+    }
+    await run({ targets: both })
+    await run({ targets: both })
+    expect(asked).toEqual(['down-db', 'well-db', 'well-db', 'down-db'])
+  })
+
   test('leases that cannot be read: nothing is removed', async () => {
     await live(9)
     stray(1)
@@ -238,7 +266,7 @@ describe('what fails', () => {
     stray(1)
     await run()
     clock.time += 60 * minute
-    expect(await run({ signal: AbortSignal.abort() })).toMatchObject({ removed: 0 })
+    expect(await run({ signal: AbortSignal.abort() })).toMatchObject({ removed: 0, complete: false })
     expect(removals).toEqual([])
   })
 })

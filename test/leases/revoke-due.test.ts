@@ -343,3 +343,20 @@ test('what a target says of a failure stays with its lease, for whoever looks wh
   await run()
   expect(only()).toMatchObject({ lastError: 'target_refused', lastDetail: detail })
 })
+
+test('a dead server keeps no lease of the same target waiting that is on another', async () => {
+  const lease = await activeLease()
+  store.leases.clear()
+  const past = new Date(clock.time - minute).toISOString()
+  for (let index = 0; index < 300; index++) {
+    store.put({ ...lease, id: `dead-${index}`, account: `dead-${index}`, settings: { host: 'old' }, dueAt: past })
+  }
+  clock.time += minute
+  store.put({ ...lease, id: 'well', account: 'well', settings: { host: 'new' }, dueAt: past })
+  revoke = async ({ name }) => {
+    if (name.startsWith('dead')) throw unavailable('target_unavailable')
+    return evidence
+  }
+  expect(await run()).toMatchObject({ revoked: 1, failed: 3 })
+  expect(store.leases.get('well')?.lease.state).toBe('revoked')
+})

@@ -107,6 +107,22 @@ describe('while a lockdown stands', () => {
     expect(ended).toEqual([[lease.account, 'now']])
   })
 
+  test('a lease whose revocation failed before waits for nothing', async () => {
+    const dueAt = new Date(noon + 15 * minute).toISOString()
+    const failing = {
+      state: 'revoking',
+      cause: 'released',
+      attempts: 9,
+      lastError: 'target_unavailable',
+      dueAt,
+    } as const
+    const lease = await activeLease('orders-db', failing)
+    expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    standing = [lockdown('everything')]
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(now(lease)).toMatchObject({ state: 'revoked' })
+  })
+
   test('a lease that expires meanwhile ends for the lockdown, and at once', async () => {
     const lease = await activeLease('orders-db', { onExpiry: 'finish-transactions' })
     clock.time = Date.parse(lease.expiresAt)
