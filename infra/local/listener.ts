@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { Server } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { Certificate } from './certificate-authority.ts'
 
 /** A server listening on loopback. `stop` ends open connections too, so that nothing outlives its owner. */
@@ -26,9 +26,10 @@ export async function listen(handle: RequestListener, options: ListenOptions = {
   const server = certificate
     ? createHttpsServer({ ...certificate, keepAliveTimeout }, handle)
     : createHttpServer({ keepAliveTimeout }, handle)
+  const sockets = socketsOf(server)
   const bound = await bind(server, port)
   const url = `${certificate ? 'https' : 'http'}://localhost:${bound}`
-  return { port: bound, url, stop: () => stop(server) }
+  return { port: bound, url, stop: () => stop(server, sockets) }
 }
 
 /** Binds to loopback and tells the port. Throws "port N is in use" where it is. */
@@ -44,11 +45,21 @@ export function bind(server: Server, port: number): Promise<number> {
   })
 }
 
-function stop(server: HttpServer): Promise<void> {
+/** The server's own list knows no connection that is still at its TLS handshake. */
+function socketsOf(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>()
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  return sockets
+}
+
+function stop(server: HttpServer, sockets: ReadonlySet<Socket>): Promise<void> {
   return new Promise((resolve, reject) => {
     server.close(error =>
       error && 'code' in error && error.code !== 'ERR_SERVER_NOT_RUNNING' ? reject(error) : resolve(),
     )
-    server.closeAllConnections()
+    for (const socket of sockets) socket.destroy()
   })
 }

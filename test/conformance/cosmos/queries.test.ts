@@ -37,6 +37,19 @@ describe('a query in one partition', () => {
     ])
   })
 
+  it('finds the last by its id among many', async () => {
+    const target = newTarget()
+    await createNumbers(
+      target,
+      Array.from({ length: 220 }, (_, n) => n + 100),
+    )
+    const query = 'SELECT TOP 2 c.n FROM c WHERE c.n < 310 ORDER BY c.id DESC'
+    const { resources } = await account.container.items.query(query, { partitionKey: target }).fetchAll()
+    expect(resources).toEqual([{ n: 309 }, { n: 308 }])
+    const first = 'SELECT TOP 1 VALUE c.n FROM c ORDER BY c.id'
+    expect((await account.container.items.query(first, { partitionKey: target }).fetchAll()).resources).toEqual([100])
+  })
+
   it('counts', async () => {
     const target = newTarget()
     await createNumbers(target, [1, 2, 3])
