@@ -121,12 +121,14 @@ export function openLeases(options: LeasesOptions): Leases {
     if (created) return heldIn(slot, created, true)
     for (const wait of [0, ...waits]) {
       if (wait > 0) await pause(wait)
+      // What was read counts from when it was asked for: an answer may be late.
+      const start = performance.now()
       const found = await store.read(slot.id, generation)
       const reserved = found ? await retake(found, request) : await reserve(request, slot, generation)
       if (reserved) return heldIn(slot, reserved, true)
       if (!found) continue
       const situation = situationOf(found.lease, now())
-      if (situation === 'live') return remembered(await heldIn(slot, found, false))
+      if (situation === 'live') return remembered(await heldIn(slot, found, false), start)
       if (situation === 'ended') return undefined
       // If it changed since, its minter may have been just in time: it is read again.
       if (situation === 'lapsed' && (await store.replace(ending(found.lease, 'lapsed', now()), found.etag)))
@@ -135,8 +137,8 @@ export function openLeases(options: LeasesOptions): Leases {
     throw unavailable('lease_pending', { retryAfter: 1 })
   }
 
-  function remembered(found: HeldLease): HeldLease {
-    live.set(found.stored.lease.slot, found)
+  function remembered(found: HeldLease, start: number): HeldLease {
+    live.set(found.stored.lease.slot, found, { start })
     return found
   }
 
@@ -163,9 +165,10 @@ export function openLeases(options: LeasesOptions): Leases {
     },
 
     async activate({ stored: { lease, etag }, secret }) {
+      const start = performance.now()
       const active = await store.replace({ ...lease, state: 'active', dueAt: lease.expiresAt }, etag)
       if (!active) throw unavailable('lease_lost', { retryAfter: 1 })
-      live.set(lease.slot, { stored: active, secret })
+      live.set(lease.slot, { stored: active, secret }, { start })
     },
 
     async abandon({ stored: { lease, etag } }, made) {

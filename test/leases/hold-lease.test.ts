@@ -95,6 +95,21 @@ describe('who asks again', () => {
     expect(store.asked).toEqual(['read'])
   })
 
+  test('trusts what was read for no longer because the answer was late', async () => {
+    await holdActive()
+    const begun = performance.now()
+    const clocks = vi.spyOn(performance, 'now').mockReturnValue(begun)
+    onTestFinished(() => clocks.mockRestore())
+    // The answer takes ten seconds: five of the fifteen are left.
+    store.before('read', () => void clocks.mockReturnValue(begun + 10_000))
+    await hold(other)
+    store.asked.length = 0
+    await setTimeout(5)
+    clocks.mockReturnValue(begun + 15_001)
+    await hold(other)
+    expect(store.asked).toEqual(['read'])
+  })
+
   test('in the next window gets another lease', async () => {
     const first = await holdActive()
     clock.time = first.refreshAt
