@@ -2,7 +2,12 @@ import { app } from '@azure/functions'
 import { openGateway } from '../shared/gateway.ts'
 import { readSettings } from '../shared/settings.ts'
 import { registerHealth } from './health.ts'
+import { registerCalendars } from './manage/calendars.ts'
+import { registerGuardrails } from './manage/guardrails.ts'
+import { registerIssuers } from './manage/issuers.ts'
+import { registerLockdowns } from './manage/lockdowns.ts'
 import { registerRules } from './manage/rules.ts'
+import { registerTargets } from './manage/targets.ts'
 import { registerMetadata } from './metadata.ts'
 import { registerRevoke } from './revoke.ts'
 import { registerReconcile } from './timers/reconcile.ts'
@@ -20,7 +25,14 @@ if (exchange) {
   registerRevoke(exchange)
   registerMetadata(settings.issuer)
 }
-if (manage) registerRules(manage)
+if (manage) {
+  registerRules(manage)
+  registerGuardrails(manage)
+  registerTargets(manage)
+  registerIssuers(manage)
+  registerCalendars(manage)
+  registerLockdowns(manage)
+}
 if (timers) {
   registerRevokeExpired(timers)
   registerReconcile(timers)

@@ -1,13 +1,16 @@
 import { type Container, CosmosClient } from '@azure/cosmos'
 import { ManagedIdentityCredential } from '@azure/identity'
 import { SecretClient } from '@azure/keyvault-secrets'
+import { cosmosDocumentEditor, type DocumentEditor } from './cosmos-document-editor.ts'
 import { followContainer } from './cosmos-follower.ts'
+import { cosmosVersions } from './cosmos-versions.ts'
 import { keyVaultReader } from './credentials/key-vault-reader.ts'
 import { credentialProviders, providerOpener } from './credentials/registry.ts'
 import type { ReadSecret } from './credentials/secret-reference.ts'
 import { cosmosDecisionLog } from './decisions/cosmos-decision-log.ts'
 import type { DecisionLog } from './decisions/record.ts'
 import { refusalCounts } from './decisions/refusal-counts.ts'
+import type { DocumentKind, EditedContainer } from './document-kind.ts'
 import { describeCause } from './errors.ts'
 import type { ExchangeSteps } from './exchange.ts'
 import { ownNames } from './leases/account-name.ts'
@@ -22,22 +25,27 @@ import { quotaPlaces } from './leases/quota.ts'
 import { type ReconciliationRun, reconcile } from './leases/reconcile.ts'
 import { type RevocationRun, revokeDue } from './leases/revoke-due.ts'
 import { searchLive } from './leases/search-live.ts'
+import { calendarKind } from './rules/calendar-kind.ts'
 import { cosmosCalendars } from './rules/cosmos-calendars.ts'
 import { cosmosPosture } from './rules/cosmos-posture.ts'
-import { cosmosRuleEditor, type RuleEditor } from './rules/cosmos-rule-editor.ts'
+import { ruleKind } from './rules/cosmos-rule-kind.ts'
 import { cosmosRules } from './rules/cosmos-rules.ts'
+import { postureKind } from './rules/posture-kind.ts'
 import { postureAskedFor } from './rules/ruleset.ts'
 import { isLoopback, type Role, type Settings } from './settings.ts'
 import { type MintingTargetsOptions, mintingTargets } from './targets/cosmos-minting-targets.ts'
+import { targetKind } from './targets/cosmos-target-kind.ts'
 import { cosmosTargets } from './targets/cosmos-targets.ts'
 import type { FindProvider, OpenProvider } from './targets/target.ts'
 import { clientSeenBy } from './workload/client-address.ts'
 import { openCountries } from './workload/client-country.ts'
+import { issuerKind } from './workload/cosmos-issuer-kind.ts'
 import { cosmosIssuers } from './workload/cosmos-issuers.ts'
 import { cosmosLockdowns } from './workload/cosmos-lockdowns.ts'
 import { fetchJson, postJson } from './workload/https-json.ts'
 import { identifier } from './workload/identify.ts'
 import { type IssuerKeys, issuerKeys } from './workload/issuer-keys.ts'
+import { lockdownKind } from './workload/lockdown-kind.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
 import { rateLimit } from './workload/rate-limit.ts'
 import { tokenReviewer } from './workload/token-review.ts'
@@ -53,7 +61,7 @@ export interface ExchangeGateway {
 /** What operators use. */
 export interface ManageGateway {
   readonly verifyOperator: VerifyToken
-  readonly rules: RuleEditor
+  readonly documents: Readonly<Record<EditedContainer, DocumentEditor>>
 }
 
 /** What the timers run. */
@@ -161,17 +169,36 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
 }
 
 function openManage(surroundings: Surroundings): ManageGateway {
-  const { settings, now, keys } = surroundings
-  const { container, decisions } = openRole('manage', surroundings)
+  const { settings, keys, now } = surroundings
+  const role = openRole('manage', surroundings)
   return {
     verifyOperator: tokenVerifier({ issuers: operatorIssuers(settings.operators), keys, review: async () => {}, now }),
-    rules: cosmosRuleEditor({
-      rules: container('rules'),
-      targets: container('targets'),
-      calendars: container('calendars'),
-      issuers: container('issuers'),
-      decisions,
-    }),
+    documents: openEditors(role, surroundings),
+  }
+}
+
+function openEditors({ container, decisions }: RoleParts, { settings, now }: Surroundings): ManageGateway['documents'] {
+  const vaults = new Set(settings.vaults.keys())
+  // This role may read no secret: a provider only says what its settings are.
+  const findProvider = credentialProviders({ readSecret: () => Promise.reject(new Error('no secrets here')), now })
+  const editor = (kind: DocumentKind) => {
+    const { container: id } = kind
+    const versions = cosmosVersions(container('versions'), id)
+    return cosmosDocumentEditor({ kind, container: container(id), versions, decisions, now })
+  }
+  return {
+    rules: editor(
+      ruleKind({
+        targets: container('targets'),
+        calendars: container('calendars'),
+        issuers: container('issuers'),
+      }),
+    ),
+    targets: editor(targetKind({ findProvider, vaults, targets: container('targets') })),
+    issuers: editor(issuerKind({ vaults, issuers: container('issuers') })),
+    calendars: editor(calendarKind),
+    lockdowns: editor(lockdownKind),
+    posture: editor(postureKind),
   }
 }
 

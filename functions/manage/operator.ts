@@ -6,8 +6,23 @@ import type { Workload } from '../../shared/workload/workload.ts'
 import { logFailure } from '../oauth-error.ts'
 import { problem } from './problem.ts'
 
-/** What operators may be given, as Entra app roles. `Rules.Write` includes reading. */
-export type OperatorRole = 'Rules.Read' | 'Rules.Write'
+/** What operators may be given, as Entra app roles. Those that write include reading what they write. */
+export type OperatorRole =
+  | 'Rules.Read'
+  | 'Rules.Write'
+  | 'Rules.Approve'
+  | 'Trust.Write'
+  | 'Leases.Read'
+  | 'Leases.Revoke'
+  | 'Decisions.Read'
+  | 'Lockdown.Write'
+  | 'Posture.Write'
+
+/** Who may read rules, and what rules are about. */
+export const readers = ['Rules.Read', 'Rules.Write', 'Rules.Approve', 'Trust.Write', 'Lockdown.Write'] as const
+
+/** The delegated permission by which a person lets an application manage on their behalf. */
+const managing = 'manage'
 
 /** One token, and no comma: the host joins repeated headers with one. */
 const bearer = /^Bearer ([A-Za-z0-9._-]+)$/i
@@ -38,11 +53,18 @@ async function authenticate(request: HttpRequest, manage: ManageGateway): Promis
   if (token === undefined) return undefined
   try {
     const { workload } = await manage.verifyOperator(token)
-    return workload.entra?.principal === 'application' && workload.entra.principalStated ? workload : undefined
+    return mayManage(workload) ? workload : undefined
   } catch (error) {
     if (error instanceof ExchangeError && error.code === 'invalid_request') return undefined
     throw error
   }
+}
+
+/** Automation says of itself that it is an application (`idtyp`); a person's token holds the permission (`scp`). */
+function mayManage({ entra }: Workload): boolean {
+  if (!entra) return false
+  if (entra.principal === 'application') return entra.principalStated
+  return entra.scopes?.includes(managing) ?? false
 }
 
 function notAuthenticated(detail: string): HttpResponseInit {

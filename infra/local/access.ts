@@ -35,6 +35,7 @@ const grants: Readonly<Record<string, Partial<Record<IdentityName, readonly Docu
   calendars: edited,
   lockdowns: edited,
   posture: edited,
+  versions: { manage: [...read, 'create', 'replace'] },
   leases: {
     exchange: [...read, 'create', 'replace'],
     manage: [...read, 'replace'],

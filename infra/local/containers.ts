@@ -14,6 +14,7 @@ export const containers: readonly ContainerDefinition[] = [
   { id: 'calendars', partitionKey: '/id', defaultTtl: -1 },
   { id: 'lockdowns', partitionKey: '/id', defaultTtl: -1 },
   { id: 'posture', partitionKey: '/of', defaultTtl: -1 },
+  { id: 'versions', partitionKey: '/of', defaultTtl: -1 },
   { id: 'leases', partitionKey: '/slot', defaultTtl: -1 },
   { id: 'decisions', partitionKey: '/stream', defaultTtl: -1 },
   { id: 'streams', partitionKey: '/hour', defaultTtl: -1 },

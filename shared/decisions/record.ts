@@ -1,3 +1,4 @@
+import type { DocumentName, EditedContainer } from '../document-kind.ts'
 import type { ErrorCode, Reason } from '../errors.ts'
 import type { Lease } from '../leases/lease.ts'
 import type { GrantedAccess, RuleReference, RuleTrace } from '../rules/decision.ts'
@@ -73,11 +74,14 @@ export interface AdminEntry {
   readonly outcome: 'intended' | 'done' | 'failed'
   readonly follows?: RecordPosition
   readonly operator: Workload
-  readonly action: 'put-rule' | 'remove-rule'
-  readonly document: { readonly container: string; readonly id: string; readonly target: string }
+  readonly action: 'put' | 'remove'
+  readonly document: DocumentName & { readonly container: EditedContainer }
   /** The versions that were replaced and written. */
   readonly before?: string
   readonly after?: string
+  /** SHA-256 in hexadecimal over the RFC 8785 form of what was saved. */
+  readonly contentHash?: string
+  /** What was saved, where it fits; else `versions` has it. */
   readonly content?: unknown
 }
 

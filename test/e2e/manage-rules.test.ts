@@ -197,7 +197,7 @@ describe('an operator', () => {
 
   test.each([
     ['no JSON', '{'],
-    ['more than 64 KiB', JSON.stringify(harmless('large', { description: 'x'.repeat(65_536) }))],
+    ['more than 256 KiB', JSON.stringify(harmless('large', { description: 'x'.repeat(262_144) }))],
   ])('who puts %s gets 400', async (_, body) => {
     expectProblem(await manage('/orders-db/large', { method: 'PUT', body, headers: toCreate }), 400)
   })
@@ -334,16 +334,16 @@ describe('a change', () => {
     const replaced = await manage(path, { method: 'PUT', body, headers: toReplace(etag) })
     await manage(path, { method: 'DELETE', headers: toReplace(replaced.body['etag']) })
     const who = { issuer: { id: 'operators', kind: 'entra' }, subject: operator.objectId }
-    const document = { container: 'rules', id: 'recorded', target: 'orders-db' }
+    const document = { container: 'rules', id: 'recorded', partition: 'orders-db' }
     const common = { document, operator: who }
     const records = await adminRecords('recorded')
     expect(records).toMatchObject([
-      { ...common, action: 'put-rule', outcome: 'intended', content: harmless('recorded') },
-      { ...common, action: 'put-rule', outcome: 'done', after: etag },
-      { ...common, action: 'put-rule', outcome: 'intended', content: body, before: etag },
-      { ...common, action: 'put-rule', outcome: 'done', before: etag, after: replaced.body['etag'] },
-      { ...common, action: 'remove-rule', outcome: 'intended', before: replaced.body['etag'] },
-      { ...common, action: 'remove-rule', outcome: 'done', before: replaced.body['etag'] },
+      { ...common, action: 'put', outcome: 'intended', content: harmless('recorded') },
+      { ...common, action: 'put', outcome: 'done', after: etag },
+      { ...common, action: 'put', outcome: 'intended', content: body, before: etag },
+      { ...common, action: 'put', outcome: 'done', before: etag, after: replaced.body['etag'] },
+      { ...common, action: 'remove', outcome: 'intended', before: replaced.body['etag'] },
+      { ...common, action: 'remove', outcome: 'done', before: replaced.body['etag'] },
     ])
     for (const [at, { follows }] of records.entries()) {
       const intent = records[at - 1]
