@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto'
 import type { Container, ItemResponse } from '@azure/cosmos'
-import canonicalize from 'canonicalize'
 import { v7 as uuid } from 'uuid'
+import { adminEntry } from './admin-entry.ts'
 import { askCosmos, cosmosStatus } from './cosmos-error.ts'
 import type { Version, Versions } from './cosmos-versions.ts'
 import type { AdminEntry, DecisionLog } from './decisions/record.ts'
-import { problemOfStructure, type Stored, tombstone, withoutSystemProperties } from './document.ts'
+import { type Problem, problemOfStructure, type Stored, tombstone, withoutSystemProperties } from './document.ts'
+import { type Difference, diffOf } from './document-diff.ts'
 import type { DocumentKind, DocumentName } from './document-kind.ts'
 import type { Workload } from './workload/workload.ts'
 
@@ -18,7 +18,18 @@ export type Expected = { readonly etag: string } | 'absent'
 export type Changed =
   | { readonly kind: 'changed'; readonly document: Stored<unknown> }
   | { readonly kind: 'conflict' }
-  | { readonly kind: 'invalid'; readonly problems: readonly string[] }
+  | { readonly kind: 'invalid'; readonly problems: readonly Problem[] }
+
+/** A change of one document: what is to be saved in its place, or that it is to be removed. */
+export type Proposal = { readonly name: DocumentName } & (
+  | { readonly action: 'put'; readonly document: unknown; readonly expected: Expected }
+  | { readonly action: 'remove'; readonly expected: Exclude<Expected, 'absent'> }
+)
+
+/** What a change would come to: all that keeps it from being made, or what would be different. */
+export type Rehearsal =
+  | { readonly kind: 'acceptable'; readonly stored: Stored<unknown> | undefined; readonly diff: readonly Difference[] }
+  | Exclude<Changed, { readonly kind: 'changed' }>
 
 export interface DocumentPage {
   readonly documents: readonly Stored<unknown>[]
@@ -30,16 +41,24 @@ export interface DocumentEditor {
   /** A page of the documents of a partition, or of all. Undefined where the continuation is none. */
   list(partition: string | undefined, continuation: string | undefined): Promise<DocumentPage | undefined>
   read(name: DocumentName): Promise<Stored<unknown> | undefined>
-  /** What keeps a document from being saved under that name; nothing where it may be. */
-  problems(name: DocumentName, document: unknown): Promise<readonly string[]>
+  /** What a change would come to; saves nothing. Without an expected version, it is that which is there. */
+  rehearse(draft: Draft): Promise<Rehearsal>
   /** Checked by the code that reads it; the version and the intent are kept before, the outcome after. */
   put(name: DocumentName, document: unknown, expected: Expected, operator: Workload): Promise<Changed>
   /** Puts a tombstone in its place: the change feed shows no deletes. */
   remove(name: DocumentName, etag: string, operator: Workload): Promise<Changed>
+  /** One or the other, on record with the change that was approved, where a second person did. */
+  save(proposal: Proposal, operator: Workload, approval?: AdminEntry['approval']): Promise<Changed>
   /** The versions that it had, the newest first, and what is there of changes that failed. */
   versions(name: DocumentName): Promise<readonly Version[]>
   version(name: DocumentName, id: string): Promise<Version | undefined>
 }
+
+/** A change that is only tried: it may leave open which version it is to be made to. */
+export type Draft =
+  | Proposal
+  | { readonly action: 'put'; readonly name: DocumentName; readonly document: unknown; readonly expected?: undefined }
+  | { readonly action: 'remove'; readonly name: DocumentName; readonly expected?: undefined }
 
 export interface DocumentEditorOptions {
   readonly kind: DocumentKind
@@ -53,8 +72,6 @@ export interface DocumentEditorOptions {
 const pageSize = 100
 /** What Cosmos DB takes with room to spare, in bytes of JSON. */
 const maxBytes = 256_000
-/** A document of up to so many bytes goes into its record whole; of a larger one the record holds the digest. */
-const recordedBytes = 12_000
 /** Tombstones outlast every instance that could have missed them: 30 days, in seconds. */
 const tombstoneLife = 30 * 86_400
 
@@ -83,10 +100,11 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
     return written?.resource ? { kind: 'changed', document: stored(written.resource) } : { kind: 'conflict' }
   }
 
-  async function change({ name, action, document, content, expected, operator }: Change): Promise<Changed> {
+  async function change({ document, expected, ...asked }: Change): Promise<Changed> {
+    const { name, content, operator } = asked
     const etag = await conditionFor(name, expected)
     const decision = uuid()
-    const entry = entryOf({ decision, name, action, content, operator, before: etag }, kind)
+    const entry = adminEntry({ ...asked, decision, container: kind.container, before: etag })
     const at = new Date(now()).toISOString()
     const settle = await versions.keep(name, { id: decision, at, operator: authorOf(operator), content })
     const follows = await decisions.write({ ...entry, outcome: 'intended' })
@@ -102,13 +120,31 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
     return changed
   }
 
-  async function problems(name: DocumentName, document: unknown): Promise<readonly string[]> {
+  async function problems(name: DocumentName, document: unknown): Promise<readonly Problem[]> {
     const structure = problemOfStructure(document)
     if (structure !== undefined) return [structure]
     if (Buffer.byteLength(JSON.stringify(document)) > maxBytes) {
-      return [`document: expected ${maxBytes} bytes of JSON at most`]
+      return [{ path: [], detail: `expected ${maxBytes} bytes of JSON at most` }]
     }
     return kind.check(document, name)
+  }
+
+  async function read(name: DocumentName): Promise<Stored<unknown> | undefined> {
+    const found = await readRaw(name)
+    return found && !tombstone.safeParse(found).success ? stored(found) : undefined
+  }
+
+  async function save(proposal: Proposal, operator: Workload, approval?: AdminEntry['approval']): Promise<Changed> {
+    const { name, action, expected } = proposal
+    const asked = { name, action, expected, operator, ...(approval && { approval }) }
+    if (proposal.action === 'remove') {
+      const grave = { ...partitionMember(kind, name), id: name.id, deleted: true, ttl: tombstoneLife }
+      return change({ ...asked, document: grave, content: undefined })
+    }
+    const { document } = proposal
+    const found = await problems(name, document)
+    if (found.length > 0) return { kind: 'invalid', problems: found }
+    return change({ ...asked, document: document as Document, content: document })
   }
 
   return {
@@ -127,24 +163,20 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
       return { documents: (page.resources ?? []).map(stored), ...(next && { continuation: next }) }
     },
 
-    async read(name) {
-      const found = await readRaw(name)
-      return found && !tombstone.safeParse(found).success ? stored(found) : undefined
-    },
+    read,
 
-    problems,
-
-    async put(name, document, expected, operator) {
-      const found = await problems(name, document)
+    async rehearse(draft) {
+      const found = draft.action === 'put' ? await problems(draft.name, draft.document) : []
       if (found.length > 0) return { kind: 'invalid', problems: found }
-      return change({ name, action: 'put', document: document as Document, content: document, expected, operator })
+      const current = await read(draft.name)
+      if (!isExpected(draft, current)) return { kind: 'conflict' }
+      const after = draft.action === 'put' ? draft.document : undefined
+      return { kind: 'acceptable', stored: current, diff: diffOf(current?.content, after) }
     },
 
-    async remove(name, etag, operator) {
-      const grave = { ...partitionMember(kind, name), id: name.id, deleted: true, ttl: tombstoneLife }
-      return change({ name, action: 'remove', document: grave, content: undefined, expected: { etag }, operator })
-    },
-
+    save,
+    put: (name, document, expected, operator) => save({ action: 'put', name, document, expected }, operator),
+    remove: (name, etag, operator) => save({ action: 'remove', name, expected: { etag } }, operator),
     versions: versions.list,
     version: versions.read,
   }
@@ -159,28 +191,15 @@ interface Change {
   readonly content: unknown
   readonly expected: Expected
   readonly operator: Workload
+  readonly approval?: AdminEntry['approval']
 }
 
 const failed = { outcome: 'failed' as const }
 
-type Intent = Pick<Change, 'name' | 'action' | 'content' | 'operator'> & {
-  readonly decision: string
-  readonly before: string | undefined
-}
-
-function entryOf({ decision, name, action, content, operator, before }: Intent, { container }: DocumentKind) {
-  const text = canonicalize(content)
-  const fits = text !== undefined && Buffer.byteLength(text) <= recordedBytes
-  return {
-    kind: 'admin' as const,
-    decision,
-    action,
-    operator,
-    document: { container, ...name },
-    ...(before !== undefined && { before }),
-    ...(text !== undefined && { contentHash: createHash('sha256').update(text).digest('hex') }),
-    ...(fits && { content }),
-  }
+/** Whether the document is where the change expects it; what is removed has to be there. */
+function isExpected({ action, expected }: Draft, current: Stored<unknown> | undefined): boolean {
+  if (expected === undefined) return action === 'put' || current !== undefined
+  return expected === 'absent' ? current === undefined : current?.version === expected.etag
 }
 
 /** Where the partition is not the id, a tombstone has to name it. */

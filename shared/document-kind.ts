@@ -1,3 +1,5 @@
+import type { Problem } from './document.ts'
+
 /** Where a document is: its id, and the partition of its container. */
 export interface DocumentName {
   readonly id: string
@@ -14,5 +16,5 @@ export interface DocumentKind {
    * Everything that is wrong with a document as the one of that name: what its schema says, by the same code that reads
    * it, and what it names that is not there. Throws 503 where that cannot be looked up.
    */
-  check(document: unknown, name: DocumentName): Promise<readonly string[]>
+  check(document: unknown, name: DocumentName): Promise<readonly Problem[]>
 }

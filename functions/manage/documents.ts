@@ -1,32 +1,32 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
 import { z } from 'zod'
-import type { Changed, DocumentEditor, Expected } from '../../shared/cosmos-document-editor.ts'
-import { documentId, type Stored } from '../../shared/document.ts'
+import type { GuardedEditor } from '../../shared/approvals.ts'
+import { documentId } from '../../shared/document.ts'
 import type { DocumentName } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
+import type { RuleDraft } from '../../shared/rules/what-if.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { everyMethod, jsonAnswer } from '../answer.ts'
-import { readBody } from '../read-body.ts'
 import { asOperator, type OperatorRole } from './operator.ts'
 import { problem } from './problem.ts'
+import { answerStored, notThere, put, remove, restore } from './save-document.ts'
+import { methodNotAllowed } from './search-query.ts'
 
 /** How one kind of document is reached over HTTP. */
 export interface DocumentRoutes {
   /** The name in the URL, and that of one of them in answers. */
   readonly plural: string
   readonly singular: string
-  readonly editor: DocumentEditor
+  readonly editor: GuardedEditor
   /** Where the documents are: in partitions that the URL names, in one of that name, or each in its own. */
   readonly partition: 'in-url' | { readonly fixed: string } | 'id'
   readonly mayRead: readonly OperatorRole[]
   readonly mayWrite: readonly OperatorRole[]
+  /** What a dry run tells besides what would be different. */
+  readonly foresee?: (draft: RuleDraft) => Promise<Readonly<Record<string, unknown>>>
+  /** Of documents that leases rest on: ends those leases. Who removes one has to say what becomes of them. */
+  readonly endLeases?: (name: DocumentName, operator: Workload) => Promise<unknown>
 }
-
-/** A document of more bytes than this is refused. */
-const documentBytes = 256 * 1024
-
-/** After this many seconds a change is in force on every instance. */
-const inForceWithin = 15
 
 /** Registers list, read, put and remove of one kind of document, and its versions. */
 export function registerDocuments(manage: ManageGateway, routes: DocumentRoutes): void {
@@ -46,7 +46,8 @@ export function registerDocuments(manage: ManageGateway, routes: DocumentRoutes)
   register(`${singular}-restore`, `${one}/versions/{version}/restore`, answerRestore)
 }
 
-interface Asked {
+/** A request, and what it is about. */
+export interface Asked {
   readonly request: HttpRequest
   readonly context: InvocationContext
   readonly manage: ManageGateway
@@ -117,20 +118,16 @@ function forOneVersion(
   return asOperator(asked, routes.mayRead, async () => (name ? answer(routes, name) : notThere(routes)))
 }
 
-/** Saves an earlier version again, as a change like any other. */
 function answerRestore(asked: Asked): Answering {
   const { request, routes } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
   const name = nameIn(asked)
-  return asOperator(asked, routes.mayWrite, async operator => {
-    const found = name && (await routes.editor.version(name, String(request.params['version'])))
-    if (!name || found?.content === undefined) return notThere(routes)
-    const expected = expectedVersion(request)
-    if (!expected) return preconditionRequired('If-None-Match: * to create, If-Match: <etag> to replace')
-    return answerChange(200, await routes.editor.put(name, found.content, expected, operator), routes)
-  })
+  return asOperator(asked, routes.mayWrite, async operator =>
+    name ? restore(asked, name, operator) : notThere(routes),
+  )
 }
 
+/** The document that the URL names. */
 function nameIn({ request, routes }: Asked): DocumentName | undefined {
   const parsed = z.object({ id: documentId, target: documentId.optional() }).safeParse(request.params)
   if (!parsed.success) return undefined
@@ -138,68 +135,4 @@ function nameIn({ request, routes }: Asked): DocumentName | undefined {
   if (typeof routes.partition === 'object') return { id, partition: routes.partition.fixed }
   const partition = routes.partition === 'id' ? id : target
   return partition === undefined ? undefined : { id, partition }
-}
-
-async function put({ request, routes }: Asked, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
-  const expected = expectedVersion(request)
-  if (!expected) return preconditionRequired('If-None-Match: * to create, If-Match: <etag> to replace')
-  const document = parseJson(await readBody(request, documentBytes))
-  if (document === undefined) return problem(400, { detail: 'expected a JSON document' })
-  const status = expected === 'absent' ? 201 : 200
-  return answerChange(status, await routes.editor.put(name, document, expected, operator), routes)
-}
-
-async function remove({ request, routes }: Asked, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
-  const expected = expectedVersion(request)
-  if (!expected || expected === 'absent') return preconditionRequired('If-Match: <etag>')
-  const changed = await routes.editor.remove(name, expected.etag, operator)
-  return changed.kind === 'changed'
-    ? jsonAnswer(200, { removed: true, inForceWithin })
-    : answerChange(200, changed, routes)
-}
-
-/** RFC 9110 section 13.1: a write without a condition could undo a change that its author never saw. */
-function expectedVersion(request: HttpRequest): Expected | undefined {
-  const etag = request.headers.get('if-match')
-  if (etag && etag !== '*') return { etag }
-  return request.headers.get('if-none-match') === '*' ? 'absent' : undefined
-}
-
-function answerChange(status: number, changed: Changed, routes: DocumentRoutes): HttpResponseInit {
-  switch (changed.kind) {
-    case 'changed':
-      return answerStored(status, changed.document, routes)
-    case 'conflict':
-      return problem(412, { detail: `the ${routes.singular} is not at that version: read it again` })
-    case 'invalid':
-      return problem(422, { detail: `the ${routes.singular} was not saved`, problems: changed.problems })
-  }
-}
-
-function answerStored(
-  status: number,
-  { content, version }: Stored<unknown>,
-  { singular }: DocumentRoutes,
-): HttpResponseInit {
-  return jsonAnswer(status, { [singular]: content, etag: version, inForceWithin }, { etag: version })
-}
-
-function notThere({ singular }: DocumentRoutes): HttpResponseInit {
-  return problem(404, { detail: `there is no such ${singular}` })
-}
-
-function preconditionRequired(expected: string): HttpResponseInit {
-  return problem(428, { detail: `expected ${expected}` })
-}
-
-function methodNotAllowed(allow: string): HttpResponseInit {
-  return problem(405, { detail: `expected ${allow}`, headers: { allow } })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,7 @@
 import type { ManageGateway } from '../../shared/gateway.ts'
 import { registerDocuments } from './documents.ts'
 import { readers } from './operator.ts'
+import { foreseeRule } from './what-if.ts'
 
 /** `/manage/guardrails`: denies and limits for every target. */
 export function registerGuardrails(manage: ManageGateway): void {
@@ -11,5 +12,6 @@ export function registerGuardrails(manage: ManageGateway): void {
     partition: { fixed: '*' },
     mayRead: readers,
     mayWrite: ['Rules.Write'],
+    foresee: draft => foreseeRule(manage, draft),
   })
 }

@@ -1,6 +1,8 @@
 import type { ManageGateway } from '../../shared/gateway.ts'
 import { registerDocuments } from './documents.ts'
 import { readers } from './operator.ts'
+import { endLeasesOf, registerRuleLeases } from './rule-leases.ts'
+import { foreseeRule } from './what-if.ts'
 
 /** `/manage/rules`, by target and id. Guardrails, in partition `*`, are not this route's to change. */
 export function registerRules(manage: ManageGateway): void {
@@ -11,5 +13,8 @@ export function registerRules(manage: ManageGateway): void {
     partition: 'in-url',
     mayRead: readers,
     mayWrite: ['Rules.Write'],
+    foresee: draft => foreseeRule(manage, draft),
+    endLeases: (name, operator) => endLeasesOf(manage, name, operator),
   })
+  registerRuleLeases(manage)
 }

@@ -36,6 +36,7 @@ const grants: Readonly<Record<string, Partial<Record<IdentityName, readonly Docu
   lockdowns: edited,
   posture: edited,
   versions: { manage: [...read, 'create', 'replace'] },
+  changes: { manage: [...read, 'create', 'replace'] },
   leases: {
     exchange: [...read, 'create', 'replace'],
     manage: [...read, 'replace'],
@@ -43,6 +44,7 @@ const grants: Readonly<Record<string, Partial<Record<IdentityName, readonly Docu
   },
   decisions: { exchange: [...read, 'create'], manage: [...read, 'create'], timers: [...read, 'create'] },
   streams: { exchange: [...read, 'create'], manage: [...read, 'create'], timers: [...read, 'create'] },
+  checks: { manage: [...read, 'create'], timers: [...read, 'replace'] },
   checkpoints: { manage: read, timers: [...read, 'create'] },
 }
 

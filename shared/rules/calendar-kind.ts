@@ -8,6 +8,6 @@ export const calendarKind: DocumentKind = {
     const parsed = parseCalendar({ content: document, version: '' })
     if ('problems' in parsed) return parsed.problems
     const { id } = document as { readonly id: string }
-    return id === name.id ? [] : ['id: expected what the URL says']
+    return id === name.id ? [] : [{ path: ['id'], detail: 'expected what the URL says' }]
   },
 }

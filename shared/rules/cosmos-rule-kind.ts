@@ -13,10 +13,10 @@ export function ruleKind(named: NamedDocuments): DocumentKind {
       const parsed = parseRule(document)
       if ('problems' in parsed) return parsed.problems
       const { rule } = parsed
-      if (rule.id !== name.id) return ['id: expected what the URL says']
-      if (rule.target !== name.partition) return ['target: expected what the URL says']
+      if (rule.id !== name.id) return [{ path: ['id'], detail: 'expected what the URL says' }]
+      if (rule.target !== name.partition) return [{ path: ['target'], detail: 'expected what the URL says' }]
       if (Buffer.byteLength(JSON.stringify(document)) > maxRuleBytes) {
-        return [`document: expected ${maxRuleBytes} bytes of JSON at most`]
+        return [{ path: [], detail: `expected ${maxRuleBytes} bytes of JSON at most` }]
       }
       return referenceProblems(rule, named)
     },

@@ -18,13 +18,13 @@ export function targetKind({ findProvider, vaults, targets }: TargetKindOptions)
       const parsed = parseTarget(document, findProvider)
       if ('problems' in parsed) return parsed.problems
       const { id, uri, settings, scopes } = parsed.target
-      if (id !== name.id) return ['id: expected what the URL says']
+      if (id !== name.id) return [{ path: ['id'], detail: 'expected what the URL says' }]
       const unknown = vaultsIn([settings, scopes]).filter(vault => !vaults.has(vault))
       const others = uri === undefined ? [] : (await idsOfUri(targets, uri)).filter(other => other !== id)
       return [
-        ...[...new Set(unknown)].map(vault => `settings: no vault is called "${vault}"`),
+        ...[...new Set(unknown)].map(vault => ({ path: ['settings'], detail: `no vault is called "${vault}"` })),
         // Two targets of one URI are found by none of their callers.
-        ...(others.length > 0 ? [`uri: it is the URI of "${others[0]}"`] : []),
+        ...(others.length > 0 ? [{ path: ['uri'], detail: `it is the URI of "${others[0]}"` }] : []),
       ]
     },
   }

@@ -1,6 +1,6 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
-import { describeProblems, tombstone, withoutSystemProperties } from '../document.ts'
+import { type Problem, problemsIn, tombstone, withoutSystemProperties } from '../document.ts'
 import type { DocumentKind } from '../document-kind.ts'
 import { type Issuer, issuerDocument } from './issuer.ts'
 import { chooseByKey } from './shared-issuer-url.ts'
@@ -17,21 +17,23 @@ export function issuerKind({ issuers, vaults }: IssuerKindOptions): DocumentKind
     container: 'issuers',
     async check(document, name) {
       const parsed = issuerDocument.safeParse(document, { reportInput: true })
-      if (!parsed.success) return describeProblems(parsed.error)
+      if (!parsed.success) return problemsIn(parsed.error)
       const issuer = parsed.data
-      if (issuer.id !== name.id) return ['id: expected what the URL says']
-      const problems: string[] = []
+      if (issuer.id !== name.id) return [{ path: ['id'], detail: 'expected what the URL says' }]
+      const problems: Problem[] = []
       const others = (await issuersOfUrl(issuers, issuer.issuerUrl)).filter(({ id }) => id !== issuer.id)
       const all = [...others, issuer].filter(({ enabled }) => enabled).map(one => ({ issuer: one, version: '' }))
       if (all.length > 1 && !isToldApart(all)) {
-        problems.push(`issuerUrl: "${others[0]?.id}" has it too: both need inline keys, disjoint in id and in key`)
+        const detail = `"${others[0]?.id}" has it too: both need inline keys, disjoint in id and in key`
+        problems.push({ path: ['issuerUrl'], detail })
       }
-      for (const actor of issuer.actors ?? []) {
-        if (!(await isRegistered(issuers, actor.issuer))) problems.push(`actors: there is no issuer "${actor.issuer}"`)
+      for (const [at, actor] of (issuer.actors ?? []).entries()) {
+        if (await isRegistered(issuers, actor.issuer)) continue
+        problems.push({ path: ['actors', at, 'issuer'], detail: `there is no issuer "${actor.issuer}"` })
       }
       const vault = issuer.tokenReview?.credential.vault
       if (vault !== undefined && !vaults.has(vault)) {
-        problems.push(`tokenReview.credential.vault: no vault is called "${vault}"`)
+        problems.push({ path: ['tokenReview', 'credential', 'vault'], detail: `no vault is called "${vault}"` })
       }
       return problems
     },

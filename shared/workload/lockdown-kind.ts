@@ -1,4 +1,4 @@
-import { describeProblems } from '../document.ts'
+import { problemsIn } from '../document.ts'
 import type { DocumentKind } from '../document-kind.ts'
 import { lockdownDocument } from './lockdown.ts'
 
@@ -7,7 +7,7 @@ export const lockdownKind: DocumentKind = {
   container: 'lockdowns',
   async check(document, name) {
     const parsed = lockdownDocument.safeParse(document, { reportInput: true })
-    if (!parsed.success) return describeProblems(parsed.error)
-    return parsed.data.id === name.id ? [] : ['id: expected what the URL says']
+    if (!parsed.success) return problemsIn(parsed.error)
+    return parsed.data.id === name.id ? [] : [{ path: ['id'], detail: 'expected what the URL says' }]
   },
 }

@@ -88,16 +88,16 @@ describe.each(Object.keys(kinds))('%s', plural => {
 
   test('with an unknown member, another id, or of another schema are refused, each problem named', async () => {
     const id = `made-${randomUUID()}`
-    for (const [change, problem] of [
-      [{ surprise: 1 }, /surprise/],
-      [{ id: 'other' }, /^id: expected what the URL says/],
-      [{ schema: 2 }, /schema/],
+    for (const [change, pointer, detail] of [
+      [{ surprise: 1 }, '', /surprise/],
+      [{ id: 'other' }, '/id', /expected what the URL says/],
+      [{ schema: 2 }, '/schema', /1/],
     ] as const) {
       const body = { ...documentOf(id), ...change }
       const answer = await manage(`${plural}/${id}`, { method: 'PUT', body, headers: toCreate })
       expect({ status: answer.status, problems: answer.body['problems'] }).toEqual({
         status: 422,
-        problems: expect.arrayContaining([expect.stringMatching(problem)]),
+        problems: expect.arrayContaining([{ pointer, detail: expect.stringMatching(detail) }]),
       })
     }
   })
@@ -149,34 +149,37 @@ describe.each(Object.keys(kinds))('%s', plural => {
 })
 
 describe('what a document names has to be there', () => {
-  test.each<[string, string, Document, RegExp]>([
+  test.each<[string, string, Document, string, RegExp]>([
     [
       'a vault that no setting names',
       'targets',
       { scopes: { login: { secret: { vault: 'elsewhere', secret: 's' } } } },
+      '/settings',
       /no vault is called "elsewhere"/,
     ],
     [
       'the URI of another target',
       'targets',
       { uri: 'postgresql://orders.corp.example/orders' },
-      /^uri: it is the URI of "orders-db"/,
+      '/uri',
+      /it is the URI of "orders-db"/,
     ],
-    ['a provider that there is not', 'targets', { provider: 'oracle' }, /no provider is called "oracle"/],
+    ['a provider that there is not', 'targets', { provider: 'oracle' }, '/provider', /no provider is called "oracle"/],
     [
       'an actor of no issuer',
       'issuers',
       { actors: [{ issuer: 'nobody', subject: 's' }] },
-      /^actors: there is no issuer "nobody"/,
+      '/actors/0/issuer',
+      /there is no issuer "nobody"/,
     ],
-    ['an allow in every target', 'guardrails', { effect: 'allow', scopes: ['read'] }, /effect/],
-  ])('%s is refused', async (_, plural, change, problem) => {
+    ['an allow in every target', 'guardrails', { effect: 'allow', scopes: ['read'] }, '/effect', /./],
+  ])('%s is refused', async (_, plural, change, pointer, detail) => {
     const id = `made-${randomUUID()}`
     const body = { ...kinds[plural]?.(id), ...change }
     const answer = await manage(`${plural}/${id}`, { method: 'PUT', body, headers: toCreate })
     expect({ status: answer.status, problems: answer.body['problems'] }).toEqual({
       status: 422,
-      problems: expect.arrayContaining([expect.stringMatching(problem)]),
+      problems: expect.arrayContaining([{ pointer, detail: expect.stringMatching(detail) }]),
     })
   })
 
@@ -187,7 +190,9 @@ describe('what a document names has to be there', () => {
     const other = { ...body, id: `${id.slice(0, 40)}-2` }
     const answer = await manage(`issuers/${other.id}`, { method: 'PUT', body: other, headers: toCreate })
     expect(answer.status).toBe(422)
-    expect(answer.body['problems']).toEqual([expect.stringMatching(`issuerUrl: "${id}" has it too`)])
+    expect(answer.body['problems']).toEqual([
+      { pointer: '/issuerUrl', detail: expect.stringMatching(`"${id}" has it too`) },
+    ])
   })
 })
 

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+import { applyCommand, applyUsage } from './apply.ts'
+import { doctorCommand, doctorUsage } from './doctor.ts'
+import { exchangeCommand, exchangeUsage } from './exchange.ts'
+import { commonUsage } from './flags.ts'
+import { planCommand, planUsage } from './plan.ts'
+import { UsageError } from './usage-error.ts'
+
+const usage = `causeway <command> [options]
+
+${planUsage}
+
+${applyUsage}
+
+${exchangeUsage}
+
+${doctorUsage}
+
+${commonUsage}
+
+causeway --help shows this.`
+
+/** Each takes its arguments and resolves to the exit code. */
+const commands = new Map([
+  ['plan', planCommand],
+  ['apply', applyCommand],
+  ['exchange', exchangeCommand],
+  ['doctor', doctorCommand],
+])
+
+try {
+  process.exitCode = await run(process.argv.slice(2))
+} catch (error) {
+  // An SDK's message may quote whole requests; the first line says what it is about.
+  console.error(error instanceof Error ? `causeway: ${error.message.split('\n')[0]}` : 'causeway: failed')
+  if (error instanceof UsageError) console.error('causeway --help tells the options.')
+  process.exitCode = 1
+}
+
+async function run([name, ...args]: readonly string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || args.includes('--help')) {
+    console.log(usage)
+    return name === undefined ? 1 : 0
+  }
+  const command = commands.get(name)
+  if (!command) throw new UsageError(`there is no command ${name}: expected ${[...commands.keys()].join(', ')}`)
+  return command(args)
+}
