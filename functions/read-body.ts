@@ -1,8 +1,8 @@
 import type { HttpRequest } from '@azure/functions'
 import { ExchangeError } from '../shared/errors.ts'
 
-/** A body of more bytes than this is refused: forms and rules alike. */
-const maxBytes = 64 * 1024
+/** A form of more bytes than this is refused. */
+const formBytes = 64 * 1024
 
 /** The body of a form post. Throws `invalid_request` for another media type or more than 64 KiB. */
 export async function readForm(request: HttpRequest): Promise<string> {
@@ -10,14 +10,15 @@ export async function readForm(request: HttpRequest): Promise<string> {
   if (mediaType !== 'application/x-www-form-urlencoded') {
     throw malformed('expected a body of application/x-www-form-urlencoded')
   }
-  return readBody(request)
+  return readBody(request, formBytes)
 }
 
-/** The body as text. Throws `invalid_request` for more than 64 KiB. */
-export async function readBody(request: HttpRequest): Promise<string> {
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw malformed('expected 64 KiB at most')
+/** The body as text. Throws `invalid_request` for more than `maxBytes`. */
+export async function readBody(request: HttpRequest, maxBytes: number): Promise<string> {
+  const expected = `expected ${maxBytes / 1024} KiB at most`
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw malformed(expected)
   const body = await request.text()
-  if (Buffer.byteLength(body) > maxBytes) throw malformed('expected 64 KiB at most')
+  if (Buffer.byteLength(body) > maxBytes) throw malformed(expected)
   return body
 }
 

@@ -22,19 +22,35 @@ export interface Stored<Content> {
 /** What replaces a document that was removed, so that the change feed can tell. Its TTL is far beyond the hard limit. */
 export const tombstone = z.object({ id: z.string(), deleted: z.literal(true) })
 
+/** What is wrong with a document, and where in it. */
+export interface Problem {
+  readonly path: readonly PropertyKey[]
+  readonly detail: string
+}
+
+/** A path as a JSON pointer (RFC 6901). That of the whole document is the empty text. */
+export function pointerTo(path: Problem['path']): string {
+  return path.map(name => `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+/** A problem as one line for the log. */
+export function problemText({ path, detail }: Problem): string {
+  return `${z.core.toDotPath([...path]) || 'document'}: ${detail}`
+}
+
 const deepest = 16
 
 /**
  * What keeps a document from being parsed, whatever its schema: undefined where nothing does. Schemas of records pass
  * over a member called `__proto__` as if it were not there, which could make a document say more than is written.
  */
-export function problemOfStructure(document: unknown): string | undefined {
+export function problemOfStructure(document: unknown): Problem | undefined {
   const waiting = [{ value: document, depth: 0 }]
   for (let at = waiting.pop(); at; at = waiting.pop()) {
     const { value, depth } = at
     if (typeof value !== 'object' || value === null) continue
-    if (depth === deepest) return `document: expected ${deepest} levels at most`
-    if (Object.hasOwn(value, '__proto__')) return 'document: expected no member called "__proto__"'
+    if (depth === deepest) return { path: [], detail: `expected ${deepest} levels at most` }
+    if (Object.hasOwn(value, '__proto__')) return { path: [], detail: 'expected no member called "__proto__"' }
     for (const member of Object.values(value)) waiting.push({ value: member, depth: depth + 1 })
   }
   return undefined
@@ -46,15 +62,20 @@ export function withoutSystemProperties(document: object): Record<string, unknow
 }
 
 /**
- * The problems of a document in words an operator can act on: path, what was expected, and what was found where the
+ * The problems of a document in words an operator can act on: where, what was expected, and what was found where the
  * document was parsed with `reportInput`.
  */
-export function describeProblems(error: z.ZodError): readonly string[] {
+export function problemsIn(error: z.ZodError): readonly Problem[] {
   return error.issues.map(issue => {
     const input = inputOf(issue)
     const found = input === undefined ? '' : `, found ${shortened(JSON.stringify(input))}`
-    return `${z.core.toDotPath(issue.path) || 'document'}: ${messageOf(issue)}${found}`
+    return { path: issue.path, detail: `${messageOf(issue)}${found}` }
   })
+}
+
+/** {@link problemsIn}, as lines for the log. */
+export function describeProblems(error: z.ZodError): readonly string[] {
+  return problemsIn(error).map(problemText)
 }
 
 /** Of a member that tells kinds of documents apart, zod reports the whole document. */

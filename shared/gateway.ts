@@ -2,49 +2,82 @@ import { type Container, CosmosClient, type RetryOptions } from '@azure/cosmos'
 import { ManagedIdentityCredential } from '@azure/identity'
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'
 import { SecretClient } from '@azure/keyvault-secrets'
+import { type Approvals, type GuardedEditor, openApprovals } from './approvals.ts'
+import { type Changes, cosmosChanges } from './cosmos-changes.ts'
+import { cosmosDocumentEditor, type DocumentEditor } from './cosmos-document-editor.ts'
 import { followContainer } from './cosmos-follower.ts'
+import { alwaysFresh, readOnce } from './cosmos-read-once.ts'
+import { cosmosVersions } from './cosmos-versions.ts'
 import { keyVaultReader } from './credentials/key-vault-reader.ts'
 import { credentialProviders, providerOpener } from './credentials/registry.ts'
 import type { ReadSecret } from './credentials/secret-reference.ts'
 import { checkpointTaker, type TakeCheckpoint } from './decisions/checkpoint-run.ts'
 import { cosmosCheckpoints } from './decisions/cosmos-checkpoints.ts'
 import { cosmosDecisionLog } from './decisions/cosmos-decision-log.ts'
+import { cosmosDecisionSearch, type DecisionSearch } from './decisions/cosmos-decision-search.ts'
 import { keyVaultSigner } from './decisions/key-vault-signer.ts'
 import type { DecisionLog } from './decisions/record.ts'
 import { refusalCounts } from './decisions/refusal-counts.ts'
+import { type Doctor, doctor } from './doctor.ts'
+import type { DocumentKind, EditedContainer } from './document-kind.ts'
 import { describeCause } from './errors.ts'
 import type { ExchangeSteps } from './exchange.ts'
 import { ownNames } from './leases/account-name.ts'
 import { targetBudgets } from './leases/budget.ts'
+import { cosmosLeaseSearch } from './leases/cosmos-lease-search.ts'
 import { cosmosLeases } from './leases/cosmos-leases.ts'
 import { cosmosPlaces } from './leases/cosmos-places.ts'
 import { cosmosSightings } from './leases/cosmos-sightings.ts'
 import type { MintingTarget } from './leases/find-strays.ts'
 import { openLeases } from './leases/hold-lease.ts'
 import type { Lease } from './leases/lease.ts'
+import { type OperatorLeases, operatorLeases } from './leases/operator-leases.ts'
 import { quotaPlaces } from './leases/quota.ts'
 import { type ReconciliationRun, reconcile } from './leases/reconcile.ts'
+import { revokeByOperator } from './leases/revoke-by-operator.ts'
 import { type RevocationRun, revokeDue } from './leases/revoke-due.ts'
 import { searchLive } from './leases/search-live.ts'
+import { type CalendarDocument, calendarDocument } from './rules/calendar.ts'
+import { calendarKind } from './rules/calendar-kind.ts'
 import { cosmosCalendars } from './rules/cosmos-calendars.ts'
 import { cosmosPosture } from './rules/cosmos-posture.ts'
-import { cosmosRuleEditor, type RuleEditor } from './rules/cosmos-rule-editor.ts'
-import { cosmosRules } from './rules/cosmos-rules.ts'
+import { cosmosPostureWriter, type PostureWriter } from './rules/cosmos-posture-writer.ts'
+import { sampleExchanges } from './rules/cosmos-recorded-exchanges.ts'
+import { ruleKind } from './rules/cosmos-rule-kind.ts'
+import { cosmosRules, storedRules } from './rules/cosmos-rules.ts'
+import { type Evaluate, evaluator } from './rules/evaluate.ts'
+import { type FindAccess, findAccess } from './rules/find-access.ts'
+import { calendarFromICalendar } from './rules/icalendar.ts'
+import { postureKind } from './rules/posture-kind.ts'
+import { signalDocument } from './rules/posture-signal.ts'
+import { guardrailDocument, ruleDocument } from './rules/rule.ts'
 import { postureAskedFor } from './rules/ruleset.ts'
+import { openWhatIf, type WhatIf } from './rules/what-if.ts'
 import { isLoopback, type Role, type Settings } from './settings.ts'
+import { answerChecks, type ChecksRun } from './targets/answer-checks.ts'
+import { cosmosChecks, cosmosWaitingChecks, readTarget } from './targets/cosmos-checks.ts'
 import { type MintingTargetsOptions, mintingTargets } from './targets/cosmos-minting-targets.ts'
+import { targetKind } from './targets/cosmos-target-kind.ts'
 import { cosmosTargets } from './targets/cosmos-targets.ts'
-import type { FindProvider, OpenProvider } from './targets/target.ts'
+import { evaluatedTarget, urisIn } from './targets/evaluated-target.ts'
+import { type FindProvider, type OpenProvider, targetDocument } from './targets/target.ts'
+import { checkIssuer } from './workload/check-issuer.ts'
 import { clientSeenBy } from './workload/client-address.ts'
 import { openCountries } from './workload/client-country.ts'
+import { issuerKind } from './workload/cosmos-issuer-kind.ts'
 import { cosmosIssuers } from './workload/cosmos-issuers.ts'
 import { cosmosLockdowns } from './workload/cosmos-lockdowns.ts'
 import { fetchJson, postJson } from './workload/https-json.ts'
 import { identifier } from './workload/identify.ts'
+import { issuerDocument } from './workload/issuer.ts'
+import { issuerFacts } from './workload/issuer-facts.ts'
 import { type IssuerKeys, issuerKeys } from './workload/issuer-keys.ts'
+import { lockdownDocument } from './workload/lockdown.ts'
+import { lockdownKind } from './workload/lockdown-kind.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
 import { rateLimit } from './workload/rate-limit.ts'
 import { tokenReviewer } from './workload/token-review.ts'
+import { verifyPasted } from './workload/verify-pasted.ts'
 import { tokenVerifier, type VerifyToken } from './workload/verify-token.ts'
 
 /** What pods use. */
@@ -54,22 +87,47 @@ export interface ExchangeGateway {
   ready(): Promise<void>
 }
 
+type CalendarConversion = { readonly calendar: CalendarDocument } | { readonly problems: readonly string[] }
+
 /** What operators use. */
 export interface ManageGateway {
   readonly verifyOperator: VerifyToken
-  readonly rules: RuleEditor
+  readonly documents: Readonly<Record<EditedContainer, GuardedEditor>>
+  readonly changes: Changes
+  readonly approvals: Approvals
+  readonly whatIf: WhatIf
+  readonly evaluate: Evaluate
+  readonly access: FindAccess
+  readonly calendarFrom: (upload: Omit<Parameters<typeof calendarFromICalendar>[0], 'now'>) => CalendarConversion
+  readonly decisions: DecisionSearch
+  readonly leases: OperatorLeases
+  readonly posture: PostureWriter
+  readonly checks: Doctor
+}
+
+/** What operators write, by the name of one: for descriptions of the API. */
+const schemas = {
+  rule: ruleDocument,
+  guardrail: guardrailDocument,
+  target: targetDocument,
+  issuer: issuerDocument,
+  calendar: calendarDocument,
+  lockdown: lockdownDocument,
+  signal: signalDocument,
 }
 
 /** What the timers run. */
 export interface TimersGateway {
   revokeDue(signal: AbortSignal): Promise<RevocationRun>
   reconcile(signal: AbortSignal): Promise<ReconciliationRun>
+  answerChecks(signal: AbortSignal): Promise<ChecksRun>
   takeCheckpoint: TakeCheckpoint
 }
 
 /** A wired gateway: the parts of the roles that this app has. */
 export interface Gateway {
   readonly settings: Settings
+  readonly schemas: typeof schemas
   readonly exchange?: ExchangeGateway
   readonly manage?: ManageGateway
   readonly timers?: TimersGateway
@@ -102,6 +160,7 @@ export function openGateway(settings: Settings): Gateway {
   const has = (role: Role) => settings.roles.includes(role)
   return {
     settings,
+    schemas,
     ...(has('exchange') && { exchange: openExchange(surroundings) }),
     ...(has('manage') && { manage: openManage(surroundings) }),
     ...(has('timers') && { timers: openTimers(surroundings) }),
@@ -166,17 +225,128 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
 }
 
 function openManage(surroundings: Surroundings): ManageGateway {
-  const { settings, now, keys } = surroundings
-  const { container, decisions } = openRole('manage', surroundings)
+  const { settings, keys, now } = surroundings
+  const role = openRole('manage', surroundings)
+  const editors = openEditors(role, surroundings)
+  const changes = cosmosChanges(role.container('changes'))
+  const approvals = openApprovals({ changes, editors, decisions: role.decisions, now })
+  const documents = {
+    rules: approvals.guard('rules'),
+    targets: approvals.guard('targets'),
+    issuers: approvals.guard('issuers'),
+    calendars: approvals.guard('calendars'),
+    lockdowns: approvals.guard('lockdowns'),
+    posture: approvals.guard('posture'),
+  }
   return {
+    changes,
+    approvals,
+    calendarFrom: upload => calendarFromICalendar({ ...upload, now: now() }),
+    ...openDesk(role, documents, surroundings),
     verifyOperator: tokenVerifier({ issuers: operatorIssuers(settings.operators), keys, review: async () => {}, now }),
-    rules: cosmosRuleEditor({
-      rules: container('rules'),
-      targets: container('targets'),
-      calendars: container('calendars'),
-      issuers: container('issuers'),
-      decisions,
+    documents,
+    ...openOperations(role, now),
+    checks: openDoctor(role, documents, surroundings),
+  }
+}
+
+function openOperations({ container, decisions }: RoleParts, now: () => number) {
+  const search = cosmosLeaseSearch(container('leases'))
+  const store = cosmosLeases(container('leases'))
+  return {
+    decisions: cosmosDecisionSearch({
+      decisions: container('decisions'),
+      streams: container('streams'),
+      checkpoints: container('checkpoints'),
     }),
+    leases: operatorLeases(search, revokeByOperator({ store, search, decisions, now })),
+    posture: cosmosPostureWriter({ container: container('posture'), decisions, now }),
+  }
+}
+
+function openDoctor(
+  { container, decisions }: RoleParts,
+  { targets, issuers }: ManageGateway['documents'],
+  { now, monotonic }: Surroundings,
+): Doctor {
+  return doctor({
+    targets,
+    issuers,
+    decisions,
+    checks: cosmosChecks({ container: container('checks'), now }),
+    checkIssuer: (document, token, keysSince) => checkIssuer(document, token, { fetchJson, now, monotonic, keysSince }),
+  })
+}
+
+/** What-if: everything is read when it is asked for, by the code of the exchange, and nothing of it is kept. */
+function openDesk({ container }: RoleParts, documents: ManageGateway['documents'], surroundings: Surroundings) {
+  const { settings, keys, now } = surroundings
+  const { targets, issuers, lockdowns } = documents
+  const countryOf = settings.geoipDatabase === undefined ? () => undefined : openCountries(settings.geoipDatabase)
+  const ownName = (id: string) => ({ id, partition: id })
+  const calendars = () => cosmosCalendars(readOnce(container('calendars'))).current()
+  const openRules = () => cosmosRules({ container: container('rules'), follow: () => alwaysFresh, calendars })
+  const registered = () => cosmosIssuers(container('issuers'), readOnce(container('issuers')))
+  const issuerOf = async (id: string) => issuerFacts((await issuers.read(ownName(id)))?.content)
+  return {
+    whatIf: openWhatIf({
+      rules: partition => storedRules(container('rules'), partition),
+      calendars,
+      namesOf: async id => [id, ...urisIn((await targets.read(ownName(id)))?.content)],
+      sample: query => sampleExchanges(container('decisions'), query, now),
+      now,
+    }),
+    evaluate: evaluator({
+      rulesetOf: target => openRules().of(target),
+      targetOf: async id => evaluatedTarget((await targets.read(ownName(id)))?.content, withoutSecrets(now)),
+      issuerOf,
+      callersOf: (token, actorToken) => verifyPasted({ token, actorToken }, { issuers: registered(), keys, now }),
+      postureOf: (ruleset, callers) =>
+        cosmosPosture(container('posture'), () => alwaysFresh).of(postureAskedFor(ruleset, callers), callers.workload),
+      lockdownOf: (subject, time) => cosmosLockdowns(readOnce(container('lockdowns'))).find(subject, time),
+      clientAt: peer => clientSeenBy({ peer, forwarded: undefined }, undefined, { forwarders: [], countryOf }),
+      now,
+    }),
+    access: findAccess({
+      openRules,
+      readTarget: id => targets.read(ownName(id)),
+      listTargets: continuation => targets.list(undefined, continuation),
+      lockdowns: () => lockdowns.list(undefined, undefined),
+      issuerOf,
+      now,
+    }),
+  }
+}
+
+/** The manage role may read no secret: a provider only says what its settings are. */
+function withoutSecrets(now: () => number): FindProvider {
+  return credentialProviders({ readSecret: () => Promise.reject(new Error('no secrets here')), now })
+}
+
+function openEditors(
+  { container, decisions }: RoleParts,
+  { settings, now }: Surroundings,
+): Readonly<Record<EditedContainer, DocumentEditor>> {
+  const vaults = new Set(settings.vaults.keys())
+  const findProvider = withoutSecrets(now)
+  const editor = (kind: DocumentKind) => {
+    const { container: id } = kind
+    const versions = cosmosVersions(container('versions'), id)
+    return cosmosDocumentEditor({ kind, container: container(id), versions, decisions, now })
+  }
+  return {
+    rules: editor(
+      ruleKind({
+        targets: container('targets'),
+        calendars: container('calendars'),
+        issuers: container('issuers'),
+      }),
+    ),
+    targets: editor(targetKind({ findProvider, vaults, targets: container('targets') })),
+    issuers: editor(issuerKind({ vaults, issuers: container('issuers') })),
+    calendars: editor(calendarKind),
+    lockdowns: editor(lockdownKind),
+    posture: editor(postureKind),
   }
 }
 
@@ -205,9 +375,16 @@ function openTimers(surroundings: Surroundings): TimersGateway {
     decisions,
     now,
   }
+  const checking = {
+    checks: cosmosWaitingChecks({ container: container('checks'), now }),
+    readTarget: (id: string) => readTarget(container('targets'), id),
+    findProvider,
+    open,
+  }
   return {
     revokeDue: signal => revokeDue({ ...steps, signal }),
     reconcile: signal => reconcile({ ...reconciling, signal }),
+    answerChecks: signal => answerChecks({ ...checking, signal }),
     takeCheckpoint: openCheckpoints(container, surroundings),
   }
 }

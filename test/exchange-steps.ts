@@ -58,6 +58,7 @@ const described = {
   budgets: {},
   tokenType: 'N_A' as const,
   enabled: true,
+  requireApproval: false,
 }
 
 /** `orders-db` mints accounts for its scopes, `mainframe` has a static secret, `torn` is unreadable, `off` disabled. */

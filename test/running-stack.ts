@@ -8,7 +8,7 @@ import { openDatabase } from '../infra/local/documents.ts'
 import { asSuperuser } from '../infra/local/postgresql/demo-database.ts'
 import { openSecrets } from '../infra/local/secrets.ts'
 import { type Stack, type StackOptions, startStack } from '../infra/local/stack.ts'
-import { audience, operator, stranger } from '../infra/local/world.ts'
+import { approver, audience, operator, stranger } from '../infra/local/world.ts'
 
 /** A whole stack in a folder of its own, and what tests ask of it. */
 export interface RunningStack extends Stack {
@@ -21,7 +21,7 @@ export interface RunningStack extends Stack {
   /** A token of one of the world's pods: `payments/api` unless named. */
   podToken(pod?: PodName): Promise<string>
   /** A token of one of the tenant's applications, by `client_credentials`, for the gateway unless said. */
-  operatorToken(options?: { application?: 'operator' | 'stranger'; scope?: string }): Promise<string>
+  operatorToken(options?: { application?: 'operator' | 'approver' | 'stranger'; scope?: string }): Promise<string>
   /** Posts a form to `/token`: a complete exchange for `payments/api` but for what is given; undefined leaves one out. */
   exchange(form: Readonly<Record<string, string | undefined>>): Promise<Answer>
   /** An exchange that must be answered 200. Never so late that asking again gives another lease. */
@@ -128,7 +128,7 @@ export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> =
     application = 'operator',
     scope = `${audience}/.default`,
   }: Parameters<RunningStack['operatorToken']>[0] = {}): Promise<string> {
-    const client = { operator, stranger }[application]
+    const client = { operator, approver, stranger }[application]
     const form = { client_id: client.clientId, client_secret: applications[application], scope }
     const answer = await post(
       stack.description.tenant.tokenEndpoint,

@@ -2,35 +2,96 @@ import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/fu
 import { v7 as uuid } from 'uuid'
 import { ExchangeError } from '../../shared/errors.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
+import type { Namespaces } from '../../shared/workload/namespaces.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { logFailure } from '../oauth-error.ts'
 import { problem } from './problem.ts'
 
-/** What operators may be given, as Entra app roles. `Rules.Write` includes reading. */
-export type OperatorRole = 'Rules.Read' | 'Rules.Write'
+/** What operators may be given, as Entra app roles. Those that write include reading what they write. */
+export type OperatorRole =
+  | 'Rules.Read'
+  | 'Rules.Write'
+  | 'Rules.Approve'
+  | 'Trust.Write'
+  | 'Leases.Read'
+  | 'Leases.Revoke'
+  | 'Decisions.Read'
+  | 'Lockdown.Write'
+  | 'Posture.Write'
+
+/** The roles that may be given for one namespace, which is then their suffix: `Leases.Read.payments`. */
+export type NamespacedRole = Extract<OperatorRole, 'Leases.Read' | 'Leases.Revoke' | 'Decisions.Read'>
+
+/** Who may read rules, and what rules are about. */
+export const readers = ['Rules.Read', 'Rules.Write', 'Rules.Approve', 'Trust.Write', 'Lockdown.Write'] as const
+
+/** The delegated permission by which a person lets an application manage on their behalf. */
+const managing = 'manage'
 
 /** One token, and no comma: the host joins repeated headers with one. */
 const bearer = /^Bearer ([A-Za-z0-9._-]+)$/i
+
+/** As Kubernetes names namespaces (RFC 1123 label). */
+const namespaceName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+interface Asked {
+  readonly request: HttpRequest
+  readonly context: InvocationContext
+  readonly manage: ManageGateway
+}
 
 /**
  * Runs a management function for an operator whose access token has one of the roles; otherwise 401 or 403. What it
  * throws becomes a problem document that tells nothing of the cause.
  */
-export async function asOperator(
-  { request, context, manage }: { request: HttpRequest; context: InvocationContext; manage: ManageGateway },
+export function asOperator(
+  asked: Asked,
   roles: readonly OperatorRole[],
+  run: (operator: Workload) => Promise<HttpResponseInit>,
+): Promise<HttpResponseInit> {
+  return authorized(asked, async operator => {
+    const given = operator.entra?.roles ?? []
+    return roles.some(role => given.includes(role)) ? run(operator) : forbidden(roles)
+  })
+}
+
+/** As {@link asOperator}, for roles that may have a namespace's suffix: tells whose leases or decisions they are for. */
+export function asOperatorOf(
+  asked: Asked,
+  roles: readonly NamespacedRole[],
+  run: (operator: Workload, namespaces: Namespaces) => Promise<HttpResponseInit>,
+): Promise<HttpResponseInit> {
+  return authorized(asked, async operator => {
+    const namespaces = namespacesOf(operator.entra?.roles ?? [], roles)
+    return namespaces ? run(operator, namespaces) : forbidden(roles)
+  })
+}
+
+/** The namespaces for which one of the roles was given; undefined where none was. */
+function namespacesOf(given: readonly string[], roles: readonly NamespacedRole[]): Namespaces | undefined {
+  if (roles.some(role => given.includes(role))) return 'all'
+  const named = roles.flatMap(role =>
+    given.filter(one => one.startsWith(`${role}.`)).map(one => one.slice(role.length + 1)),
+  )
+  const namespaces = named.filter(name => namespaceName.test(name))
+  return namespaces.length > 0 ? namespaces : undefined
+}
+
+async function authorized(
+  { request, context, manage }: Asked,
   run: (operator: Workload) => Promise<HttpResponseInit>,
 ): Promise<HttpResponseInit> {
   try {
     const operator = await authenticate(request, manage)
     if (!operator) return notAuthenticated('expected an access token of an operator: Authorization: Bearer')
-    if (!roles.some(role => operator.entra?.roles.includes(role))) {
-      return problem(403, { detail: `expected the app role ${roles.join(' or ')}` })
-    }
     return await run(operator)
   } catch (error) {
     return failed(error, context)
   }
+}
+
+function forbidden(roles: readonly OperatorRole[]): HttpResponseInit {
+  return problem(403, { detail: `expected the app role ${roles.join(' or ')}` })
 }
 
 async function authenticate(request: HttpRequest, manage: ManageGateway): Promise<Workload | undefined> {
@@ -38,11 +99,18 @@ async function authenticate(request: HttpRequest, manage: ManageGateway): Promis
   if (token === undefined) return undefined
   try {
     const { workload } = await manage.verifyOperator(token)
-    return workload.entra?.principal === 'application' && workload.entra.principalStated ? workload : undefined
+    return mayManage(workload) ? workload : undefined
   } catch (error) {
     if (error instanceof ExchangeError && error.code === 'invalid_request') return undefined
     throw error
   }
+}
+
+/** Automation says of itself that it is an application (`idtyp`); a person's token holds the permission (`scp`). */
+function mayManage({ entra }: Workload): boolean {
+  if (!entra) return false
+  if (entra.principal === 'application') return entra.principalStated
+  return entra.scopes?.includes(managing) ?? false
 }
 
 function notAuthenticated(detail: string): HttpResponseInit {

@@ -1,4 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions'
+import { type Problem, pointerTo } from '../../shared/document.ts'
 import { jsonAnswer } from '../answer.ts'
 
 const titles = {
@@ -7,6 +8,8 @@ const titles = {
   403: 'Not allowed',
   404: 'Not found',
   405: 'Method not allowed',
+  409: 'Conflict',
+  410: 'Gone',
   412: 'Changed meanwhile',
   422: 'Not acceptable as a document',
   428: 'Precondition required',
@@ -16,13 +19,14 @@ const titles = {
 
 export interface ProblemDetail {
   readonly detail: string
-  /** What is wrong, by path. */
-  readonly problems?: readonly string[]
+  /** What is wrong with a document, and where. */
+  readonly problems?: readonly Problem[]
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /** An error of the management functions (RFC 9457). */
 export function problem(status: keyof typeof titles, { detail, problems, headers }: ProblemDetail): HttpResponseInit {
-  const body = { type: 'about:blank', title: titles[status], status, detail, ...(problems && { problems }) }
+  const found = problems?.map(one => ({ pointer: pointerTo(one.path), detail: one.detail }))
+  const body = { type: 'about:blank', title: titles[status], status, detail, ...(found && { problems: found }) }
   return jsonAnswer(status, body, { 'content-type': 'application/problem+json', ...headers })
 }

@@ -1,15 +1,36 @@
 #!/usr/bin/env node
+import { applyCommand, applyUsage } from './apply.ts'
+import { doctorCommand, doctorUsage } from './doctor.ts'
+import { exchangeCommand, exchangeUsage } from './exchange.ts'
+import { commonUsage } from './flags.ts'
+import { planCommand, planUsage } from './plan.ts'
 import { UsageError } from './usage-error.ts'
 import { verifyLogCommand, verifyLogUsage } from './verify-log.ts'
 
 const usage = `causeway <command> [options]
 
+${planUsage}
+
+${applyUsage}
+
+${exchangeUsage}
+
+${doctorUsage}
+
 ${verifyLogUsage}
+
+${commonUsage}
 
 causeway --help shows this.`
 
 /** Each takes its arguments and resolves to the exit code. */
-const commands = new Map([['verify-log', verifyLogCommand]])
+const commands = new Map([
+  ['plan', planCommand],
+  ['apply', applyCommand],
+  ['exchange', exchangeCommand],
+  ['doctor', doctorCommand],
+  ['verify-log', verifyLogCommand],
+])
 
 try {
   process.exitCode = await run(process.argv.slice(2))

@@ -14,8 +14,12 @@ export const containers: readonly ContainerDefinition[] = [
   { id: 'calendars', partitionKey: '/id', defaultTtl: -1 },
   { id: 'lockdowns', partitionKey: '/id', defaultTtl: -1 },
   { id: 'posture', partitionKey: '/of', defaultTtl: -1 },
+  { id: 'changes', partitionKey: '/id', defaultTtl: -1 },
+  { id: 'versions', partitionKey: '/of', defaultTtl: -1 },
   { id: 'leases', partitionKey: '/slot', defaultTtl: -1 },
   { id: 'decisions', partitionKey: '/stream', defaultTtl: -1 },
   { id: 'streams', partitionKey: '/hour', defaultTtl: -1 },
+  // Answers to operators' questions: a day is long enough.
+  { id: 'checks', partitionKey: '/id', defaultTtl: 86_400 },
   { id: 'checkpoints', partitionKey: '/day', defaultTtl: -1 },
 ]

@@ -6,7 +6,7 @@ import { newSecrets } from './world.ts'
 
 const keptSecrets = z.object({
   vault: z.record(z.string(), z.string()),
-  applications: z.object({ operator: z.string(), stranger: z.string() }),
+  applications: z.object({ operator: z.string(), approver: z.string(), stranger: z.string() }),
 })
 export type Secrets = z.infer<typeof keptSecrets> & { readonly isNew: boolean }
 

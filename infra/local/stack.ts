@@ -81,6 +81,6 @@ function gatewaySettings(surroundings: Surroundings, port: number): Record<strin
     IDENTITY_HEADER: identity.header,
     NODE_EXTRA_CA_CERTS: authority.path,
     // A little above what a form may have, so that the gateway's own answer tells what is wrong.
-    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: String(128 * 1024),
+    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: String(512 * 1024),
   }
 }

@@ -8,10 +8,16 @@ export const audience = 'api://causeway'
 /** The key of the vault `corp` that signs checkpoints. */
 export const checkpointKey = 'causeway-checkpoints'
 
-/** The operators' automation: an application with the app role `Rules.Write`. */
+/** The operators' automation: an application with every app role but that of approving. */
 export const operator = {
   clientId: 'aaaaaaaa-0000-4000-8000-000000000001',
   objectId: 'aaaaaaaa-0000-4000-8000-0000000000ff',
+}
+
+/** The second person of a change that needs two: it approves, and writes nothing itself. */
+export const approver = {
+  clientId: 'dddddddd-0000-4000-8000-000000000001',
+  objectId: 'dddddddd-0000-4000-8000-0000000000ff',
 }
 
 /** An application of the tenant that nobody gave a role: it gets a token all the same, as in Entra. */
@@ -64,14 +70,26 @@ export function newSecrets() {
       'aks-local-reviewer': password(),
       'mainframe-ftp': JSON.stringify({ username: 'MFBATCH', password: password() }),
     },
-    applications: { operator: password(), stranger: password() },
+    applications: { operator: password(), approver: password(), stranger: password() },
   }
 }
 
+const operatorRoles = [
+  'Rules.Read',
+  'Rules.Write',
+  'Trust.Write',
+  'Leases.Read',
+  'Leases.Revoke',
+  'Decisions.Read',
+  'Lockdown.Write',
+  'Posture.Write',
+]
+
 /** The applications registered in the tenant, and the app roles that they were given. */
-export function applications(passwords: { readonly operator: string; readonly stranger: string }) {
+export function applications(passwords: Readonly<Record<'operator' | 'approver' | 'stranger', string>>) {
   return [
-    { ...operator, clientSecret: passwords.operator, roles: { [audience]: ['Rules.Read', 'Rules.Write'] } },
+    { ...operator, clientSecret: passwords.operator, roles: { [audience]: operatorRoles } },
+    { ...approver, clientSecret: passwords.approver, roles: { [audience]: ['Rules.Read', 'Rules.Approve'] } },
     { ...stranger, clientSecret: passwords.stranger, roles: {} },
   ]
 }

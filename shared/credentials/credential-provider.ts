@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Reason } from '../errors.ts'
 import type { Credential } from './credential.ts'
 import type { Secret } from './secret.ts'
 
@@ -37,9 +38,27 @@ export interface MintedAccount {
   readonly name: string
 }
 
+/** One thing that a check of a target looked at, in words for operators: no secret, and no text of a driver or SDK. */
+export interface CheckStep {
+  readonly step: string
+  /** Null where it cannot be told. */
+  readonly ok: boolean | null
+  readonly expected: string
+  readonly found: string
+  readonly reason?: Reason
+}
+
+/** What can be told of a target without making, changing or releasing anything there. What is not well is a step, never thrown. */
+export type CheckScopes<Scope> = (
+  scopes: Readonly<Record<string, Scope>>,
+  signal: AbortSignal,
+) => Promise<readonly CheckStep[]>
+
 /** Reads credentials that exist already: there is nothing to take back. */
 export interface Source<Scope> {
   read(grant: Grant<Scope>): Promise<Credential>
+  /** Absent where the provider cannot tell. */
+  check?(...checked: Parameters<CheckScopes<Scope>>): ReturnType<CheckScopes<Scope>>
 }
 
 /** Makes accounts. Every mint is a lease. */
@@ -58,6 +77,8 @@ export interface Minter<Scope> {
   revoke(account: Account<Scope>, ending: SessionEnding, signal: AbortSignal): Promise<RevocationEvidence>
   /** What this deployment has made there: every account whose name begins with `prefix`. */
   accounts(prefix: string, signal: AbortSignal): AsyncIterable<MintedAccount>
+  /** By the login that revokes. Absent where the provider cannot tell. */
+  check?(...checked: Parameters<CheckScopes<Scope>>): ReturnType<CheckScopes<Scope>>
   /** Ends pooled connections. */
   close(): Promise<void>
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ExchangeError, unavailable } from '../errors.ts'
 import type { Credential, CredentialField } from './credential.ts'
 import type { SourceProvider } from './credential-provider.ts'
+import { checkSecret } from './key-vault-secret-check.ts'
 import { Secret } from './secret.ts'
 import { type ReadSecret, type SecretVersion, secretReference } from './secret-reference.ts'
 
@@ -43,6 +44,12 @@ export function keyVaultSecret(read: ReadSecret): SourceProvider<KeyVaultSecretS
         }
         return credential(await read(granted.secret), granted, fields)
       },
+      check: scopes =>
+        Promise.all(
+          Object.entries(scopes).map(([name, scope]) =>
+            checkSecret(name, scope.secret, async () => credential(await read(scope.secret), scope, fields)),
+          ),
+        ),
     }),
   }
 }

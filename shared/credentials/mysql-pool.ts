@@ -1,5 +1,7 @@
+import type { PeerCertificate } from 'node:tls'
 import type { Pool, PoolConnection, PoolOptions, RowDataPacket } from 'mysql2/promise'
 import { unavailable } from '../errors.ts'
+import { certificateOf } from './connection-check.ts'
 import { failureOfLogin, refusesLogin } from './mysql-failure.ts'
 import type { MysqlLogin, MysqlSettings } from './mysql-settings.ts'
 import { type Quoting, sessionLimits } from './mysql-statements.ts'
@@ -11,6 +13,8 @@ export interface MysqlSession extends Quoting {
   run(sql: string): Promise<void>
   /** The rows of one statement; the driver quotes `values` into its question marks. */
   rows<Row>(sql: string, values?: readonly string[]): Promise<readonly Row[]>
+  /** What the server proved itself with. */
+  certificate(): PeerCertificate | undefined
 }
 
 type Driver = typeof import('mysql2/promise')
@@ -130,6 +134,8 @@ export class MysqlPool {
         const [rows] = await connection.query<(Row & RowDataPacket)[]>({ sql, timeout, values: [...values] })
         return rows
       },
+      // Not in the driver's types.
+      certificate: () => certificateOf(Reflect.get(connection.connection, 'stream')),
     }
   }
 }

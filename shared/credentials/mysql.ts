@@ -1,5 +1,6 @@
 import type { Credential } from './credential.ts'
-import type { Account, MintedAccount, Minter, MinterProvider, SessionEnding } from './credential-provider.ts'
+import type { Account, CheckStep, MintedAccount, Minter, MinterProvider, SessionEnding } from './credential-provider.ts'
+import { checkMysql } from './mysql-check.ts'
 import { failureOfQuery } from './mysql-failure.ts'
 import { mintAccount } from './mysql-mint.ts'
 import { countOrphans, type MysqlRevocationEvidence } from './mysql-orphans.ts'
@@ -32,12 +33,15 @@ export function mysql(dependencies: Dependencies): MinterProvider<MysqlSettings,
 
 class MysqlMinter implements Minter<MysqlScope> {
   readonly #settings: MysqlSettings
+  readonly #dependencies: Dependencies
   readonly #now: () => number
   readonly #minting: MysqlPool
   readonly #revoking: MysqlPool
 
-  constructor(settings: MysqlSettings, { readSecret, now }: Dependencies) {
+  constructor(settings: MysqlSettings, dependencies: Dependencies) {
+    const { readSecret, now } = dependencies
     this.#settings = settings
+    this.#dependencies = dependencies
     this.#now = now
     this.#minting = new MysqlPool(settings, settings.admin, readSecret)
     this.#revoking = settings.revoker ? new MysqlPool(settings, settings.revoker, readSecret) : this.#minting
@@ -95,6 +99,10 @@ class MysqlMinter implements Minter<MysqlScope> {
     } catch (error) {
       throw failureOfQuery(error)
     }
+  }
+
+  check(scopes: Readonly<Record<string, MysqlScope>>, signal: AbortSignal): Promise<readonly CheckStep[]> {
+    return checkMysql({ settings: this.#settings, scopes, ...this.#dependencies }, signal)
   }
 
   async close(): Promise<void> {

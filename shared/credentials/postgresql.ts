@@ -2,12 +2,14 @@ import type { PoolClient } from 'pg'
 import type { Credential } from './credential.ts'
 import type {
   Account,
+  CheckStep,
   MintedAccount,
   Minter,
   MinterProvider,
   RevocationEvidence,
   SessionEnding,
 } from './credential-provider.ts'
+import { checkPostgresql } from './postgresql-check.ts'
 import { failureOfQuery } from './postgresql-failure.ts'
 import { mintAccount } from './postgresql-mint.ts'
 import { PostgresqlPool } from './postgresql-pool.ts'
@@ -41,12 +43,15 @@ export function postgresql(dependencies: Dependencies): MinterProvider<Postgresq
 
 class PostgresqlMinter implements Minter<PostgresqlScope> {
   readonly #settings: PostgresqlSettings
+  readonly #dependencies: Dependencies
   readonly #now: () => number
   readonly #minting: PostgresqlPool
   readonly #revoking: PostgresqlPool
 
-  constructor(settings: PostgresqlSettings, { readSecret, now }: Dependencies) {
+  constructor(settings: PostgresqlSettings, dependencies: Dependencies) {
+    const { readSecret, now } = dependencies
     this.#settings = settings
+    this.#dependencies = dependencies
     this.#now = now
     this.#minting = new PostgresqlPool(settings, settings.admin, readSecret)
     this.#revoking = settings.revoker ? new PostgresqlPool(settings, settings.revoker, readSecret) : this.#minting
@@ -94,6 +99,10 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
     } catch (error) {
       throw failureOfQuery(error)
     }
+  }
+
+  check(scopes: Readonly<Record<string, PostgresqlScope>>, signal: AbortSignal): Promise<readonly CheckStep[]> {
+    return checkPostgresql({ settings: this.#settings, scopes, ...this.#dependencies }, signal)
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { DocumentName, EditedContainer } from '../document-kind.ts'
 import type { ErrorCode, Reason } from '../errors.ts'
 import type { Lease } from '../leases/lease.ts'
 import type { GrantedAccess, RuleReference, RuleTrace } from '../rules/decision.ts'
@@ -66,6 +67,14 @@ export interface ReconciliationEntry {
   readonly straysOmitted?: number
 }
 
+/** Who proposed a change, by tenant and object id: a person, or an application. */
+export interface Proposer {
+  readonly tenant: string
+  readonly objectId: string
+  readonly application: string
+  readonly principal: 'application' | 'user'
+}
+
 /** A change that an operator made: the intent before it, the outcome after it. */
 export interface AdminEntry {
   readonly kind: 'admin'
@@ -73,12 +82,45 @@ export interface AdminEntry {
   readonly outcome: 'intended' | 'done' | 'failed'
   readonly follows?: RecordPosition
   readonly operator: Workload
-  readonly action: 'put-rule' | 'remove-rule'
-  readonly document: { readonly container: string; readonly id: string; readonly target: string }
+  /** `propose` and `withdraw`: of a change that takes effect when a second person approves it. */
+  readonly action: 'put' | 'remove' | 'propose' | 'withdraw'
+  /** The change that was approved by the operator, and who proposed it. */
+  readonly approval?: { readonly change: string; readonly proposedBy: Proposer }
+  readonly document: DocumentName & { readonly container: EditedContainer }
   /** The versions that were replaced and written. */
   readonly before?: string
   readonly after?: string
+  /** SHA-256 in hexadecimal over the RFC 8785 form of what was saved. */
+  readonly contentHash?: string
+  /** What was saved, where it fits; else `versions` has it. */
   readonly content?: unknown
+}
+
+/** Leases that an operator ends: the intent before they are marked, the outcome after it. */
+export interface LeaseEndingEntry {
+  readonly kind: 'admin'
+  readonly decision: string
+  readonly outcome: 'intended' | 'done' | 'failed'
+  readonly follows?: RecordPosition
+  readonly operator: Workload
+  readonly action: 'revoke'
+  /** Their ids: so few that they fit. Of more leases there are more entries. */
+  readonly leases: readonly string[]
+  /** By what they were found, where they were not named. */
+  readonly filter?: Readonly<Record<string, string | undefined>>
+  /** How many of them were marked. The others had ended meanwhile. */
+  readonly marked?: number
+}
+
+/** A check that an operator asked for: it connects to what a document names, and changes nothing. */
+export interface CheckEntry {
+  readonly kind: 'admin'
+  readonly decision: string
+  readonly outcome: 'intended' | 'done' | 'failed'
+  readonly follows?: RecordPosition
+  readonly operator: Workload
+  readonly action: 'check'
+  readonly document: DocumentName & { readonly container: EditedContainer }
 }
 
 /** How often one thing happened within an interval to requests that have no record of their own. */
@@ -102,7 +144,14 @@ export interface RefusalSample {
   readonly detail: Readonly<Record<string, string | number | boolean>>
 }
 
-export type DecisionEntry = ExchangeEntry | RevocationEntry | ReconciliationEntry | AdminEntry | CountEntry
+export type DecisionEntry =
+  | ExchangeEntry
+  | RevocationEntry
+  | ReconciliationEntry
+  | AdminEntry
+  | LeaseEndingEntry
+  | CheckEntry
+  | CountEntry
 
 /** Where a record stands in the log. */
 export interface RecordPosition {

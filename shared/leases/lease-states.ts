@@ -19,11 +19,12 @@ export function accountOf(lease: Lease): Account<unknown> {
 }
 
 /**
- * The lease on its way out, due at a time in epoch milliseconds. It keeps its first cause, but for a lockdown that finds
- * sessions which an expired lease still grants time.
+ * The lease on its way out, due at a time in epoch milliseconds. It keeps its first cause, but for a lockdown or an
+ * operator that finds sessions which an expired lease still grants time.
  */
 export function ending(lease: Lease, cause: NonNullable<Lease['cause']>, dueAt: number): Lease {
-  const first = cause === 'lockdown' && lease.cause === 'expired' ? undefined : lease.cause
+  const isUrgent = cause === 'lockdown' || cause === 'operator'
+  const first = isUrgent && lease.cause === 'expired' ? undefined : lease.cause
   return { ...lease, state: 'revoking', cause: first ?? cause, dueAt: new Date(dueAt).toISOString() }
 }
 

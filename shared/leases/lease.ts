@@ -59,7 +59,7 @@ export const leaseDocument = z.object({
   /** What becomes of its sessions when it expires, as its target said. */
   onExpiry: z.enum(['end-sessions', 'finish-transactions']).default('end-sessions'),
   /** Why it is ending. */
-  cause: z.enum(['expired', 'lapsed', 'failed', 'released', 'lockdown']).optional(),
+  cause: z.enum(['expired', 'lapsed', 'failed', 'released', 'lockdown', 'operator']).optional(),
   /** The lockdown that ends it. */
   lockdown: z.string().optional(),
   attempts: z.int().default(0),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { describeProblems, documentId, type Stored } from '../document.ts'
+import { documentId, type Problem, problemsIn, type Stored } from '../document.ts'
 import { dayLength } from './conditions/zone-clock.ts'
 
 export const maxDays = 4_000
@@ -44,9 +44,9 @@ export type Calendars = ReadonlyMap<string, Calendar>
 export function parseCalendar({
   content,
   version,
-}: Stored<unknown>): { readonly calendar: Calendar } | { readonly problems: readonly string[] } {
+}: Stored<unknown>): { readonly calendar: Calendar } | { readonly problems: readonly Problem[] } {
   const parsed = calendarDocument.safeParse(content, { reportInput: true })
-  if (!parsed.success) return { problems: describeProblems(parsed.error) }
+  if (!parsed.success) return { problems: problemsIn(parsed.error) }
   const { days, periods, knownUntil } = parsed.data
   const instants = joined(periods.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) })))
   const last = knownUntil === undefined ? Number.POSITIVE_INFINITY : dayNumber(knownUntil)

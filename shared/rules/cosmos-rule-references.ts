@@ -1,6 +1,6 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
-import { tombstone } from '../document.ts'
+import { type Problem, tombstone } from '../document.ts'
 import type { Rule } from './rule.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -12,11 +12,11 @@ export interface NamedDocuments {
   readonly issuers: Container
 }
 
-/** What a rule names and is not there, path by path. Throws 503 where Cosmos DB cannot be asked. */
+/** What a rule names and is not there, and where. Throws 503 where Cosmos DB cannot be asked. */
 export async function referenceProblems(
   rule: Rule,
   { targets, calendars, issuers }: NamedDocuments,
-): Promise<readonly string[]> {
+): Promise<readonly Problem[]> {
   const [scopes, lostCalendars, lostIssuers] = await Promise.all([
     scopeProblems(targets, rule),
     missing(calendars, rule.conditions.time?.calendars ?? []),
@@ -24,8 +24,8 @@ export async function referenceProblems(
   ])
   return [
     ...scopes,
-    ...lostCalendars.map(id => `conditions.time: there is no calendar "${id}"`),
-    ...lostIssuers.map(id => `workloads: there is no issuer "${id}"`),
+    ...lostCalendars.map(id => ({ path: ['conditions', 'time'], detail: `there is no calendar "${id}"` })),
+    ...lostIssuers.map(id => ({ path: ['workloads'], detail: `there is no issuer "${id}"` })),
   ]
 }
 
@@ -36,12 +36,16 @@ function issuersIn({ workloads }: Rule): readonly string[] {
 }
 
 /** A rule must not name a target or a scope that is not there: it would look like protection, and be none. */
-async function scopeProblems(targets: Container, { target, scopes = [] }: Rule): Promise<readonly string[]> {
+async function scopeProblems(targets: Container, { target, scopes = [] }: Rule): Promise<readonly Problem[]> {
+  // A guardrail is for every target: which scopes there are, nobody can tell.
+  if (target === '*') return []
   const defined = (await readDocument(targets, target))?.['scopes']
-  if (typeof defined !== 'object' || defined === null) return [`target: there is no target "${target}"`]
-  return scopes
-    .filter(scope => !Object.hasOwn(defined, scope))
-    .map(scope => `scopes: the target has no scope "${scope}"`)
+  if (typeof defined !== 'object' || defined === null) {
+    return [{ path: ['target'], detail: `there is no target "${target}"` }]
+  }
+  return scopes.flatMap((scope, at) =>
+    Object.hasOwn(defined, scope) ? [] : [{ path: ['scopes', at], detail: `the target has no scope "${scope}"` }],
+  )
 }
 
 /** Those of the ids of which there is no document: a rule that names one would look like protection, and be none. */

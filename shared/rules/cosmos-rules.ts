@@ -50,10 +50,29 @@ export function cosmosRules({ container, follow, calendars }: RulesOptions): Rul
   }
 }
 
+/** How many rules are read where no partition is named. */
+const readAtMost = 2_000
+
+/** The stored rules of a partition; where none is named, of all of them, the first 2,000. */
+export async function storedRules(container: Container, target?: string): Promise<readonly Stored<unknown>[]> {
+  if (target !== undefined) return queryPartition(container, target)
+  const pages = container.items.query<Document>('SELECT * FROM c', { maxItemCount: 500 })
+  const read: Document[] = []
+  while (pages.hasMoreResults() && read.length < readAtMost) {
+    const { resources } = await askCosmos('documents_unavailable', () => pages.fetchNext())
+    read.push(...(resources ?? []))
+  }
+  return withoutTombstones(read.slice(0, readAtMost))
+}
+
 async function queryPartition(container: Container, target: string): Promise<readonly Stored<unknown>[]> {
   const query = container.items.query<Document>('SELECT * FROM c', { partitionKey: target })
   const { resources } = await askCosmos('documents_unavailable', () => query.fetchAll())
-  return resources
+  return withoutTombstones(resources)
+}
+
+function withoutTombstones(documents: readonly Document[]): readonly Stored<unknown>[] {
+  return documents
     .filter(document => !tombstone.safeParse(document).success)
     .map(document => ({ content: withoutSystemProperties(document), version: String(document['_etag']) }))
 }

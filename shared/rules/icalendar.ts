@@ -1,5 +1,6 @@
 import ICAL from 'ical.js'
 import { Temporal } from 'temporal-polyfill'
+import { problemText } from '../document.ts'
 import { type CalendarDocument, parseCalendar } from './calendar.ts'
 import { dayLength } from './conditions/zone-clock.ts'
 import { type Event, nameOf, readEvent, visitStarts } from './icalendar/event.ts'
@@ -48,7 +49,7 @@ export function calendarFromICalendar({ id, text, now }: Upload): Conversion {
   if ('problems' in list) return list
   const calendar: CalendarDocument = { schema: 1, id, ...list, ...(expanded.goesOn && { knownUntil }) }
   const checked = parseCalendar({ content: calendar, version: '' })
-  return 'problems' in checked ? checked : { calendar }
+  return 'problems' in checked ? { problems: checked.problems.map(problemText) } : { calendar }
 }
 
 function parseText(text: string): Component | Refusal {

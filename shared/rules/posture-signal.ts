@@ -53,9 +53,11 @@ export function postureKey(kind: PostureKind, workload: Workload): string | unde
   return [kind, ...names.map(name => encodeURIComponent(name))].join('/')
 }
 
-/** The signal that a document holds; undefined where it is none. */
+/** The signal that a document holds; undefined where it is none. When Cosmos DB may remove it is no part of it. */
 export function readSignal(document: object | undefined): SignalDocument | undefined {
-  return document && signalDocument.safeParse(withoutSystemProperties(document)).data
+  if (!document) return undefined
+  const { ttl: _ttl, ...signal } = withoutSystemProperties(document)
+  return signalDocument.safeParse(signal).data
 }
 
 /** A signal that was asked for, and what it is about. */

@@ -73,9 +73,14 @@ const allowRule = z.strictObject({
 /** A deny without `scopes` is about every scope. */
 const denyRule = z.strictObject({ ...base, target: documentId, effect: z.literal('deny'), scopes: scopes.optional() })
 
+const approval = {
+  requireApproval: z.boolean().default(false).describe('Changes take effect when a second person approves them.'),
+}
+
 /** A deny for every target. */
 const denyGuardrail = z.strictObject({
   ...base,
+  ...approval,
   target: z.literal('*'),
   effect: z.literal('deny'),
   scopes: scopes.optional(),
@@ -84,6 +89,7 @@ const denyGuardrail = z.strictObject({
 /** An upper bound on what rules grant, for every target. */
 const limitGuardrail = z.strictObject({
   ...base,
+  ...approval,
   target: z.literal('*'),
   effect: z.literal('limit'),
   scopes: scopes.optional(),

@@ -1,4 +1,4 @@
-import { describeProblems, problemOfStructure, type Stored } from '../document.ts'
+import { type Problem, problemOfStructure, problemsIn, problemText, type Stored } from '../document.ts'
 import type { Callers } from '../workload/identify.ts'
 import type { Calendars } from './calendar.ts'
 import type { Condition } from './conditions/condition.ts'
@@ -48,7 +48,7 @@ export function compileRules(documents: readonly Stored<unknown>[]): RulePartiti
   const unreadable: UnreadableRule[] = []
   for (const { content, version } of documents) {
     const parsed = parseRule(content)
-    if ('problems' in parsed) unreadable.push({ id: idOf(content), problem: parsed.problems[0] ?? '' })
+    if ('problems' in parsed) unreadable.push({ id: idOf(content), problem: parsed.problems.map(problemText)[0] ?? '' })
     else compiled.push(...compile(parsed.rule, version))
   }
   const rules = compiled.sort(byOrder)
@@ -56,16 +56,16 @@ export function compileRules(documents: readonly Stored<unknown>[]): RulePartiti
 }
 
 /** Checks a rule document: the same code when it is saved and when it is read. Never throws. */
-export function parseRule(document: unknown): { readonly rule: Rule } | { readonly problems: readonly string[] } {
+export function parseRule(document: unknown): { readonly rule: Rule } | { readonly problems: readonly Problem[] } {
   const problem = problemOfStructure(document)
   if (problem !== undefined) return { problems: [problem] }
   const schema = targetOf(document) === '*' ? guardrailDocument : ruleDocument
   try {
     const parsed = schema.safeParse(document, { reportInput: true })
-    return parsed.success ? { rule: parsed.data } : { problems: describeProblems(parsed.error) }
+    return parsed.success ? { rule: parsed.data } : { problems: problemsIn(parsed.error) }
   } catch {
     // A condition that cannot be compiled for a reason nobody thought of: one document must not end a whole partition.
-    return { problems: ['document: it cannot be read'] }
+    return { problems: [{ path: [], detail: 'it cannot be read' }] }
   }
 }
 

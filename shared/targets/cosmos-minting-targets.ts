@@ -1,6 +1,6 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
-import { tombstone, withoutSystemProperties } from '../document.ts'
+import { problemText, tombstone, withoutSystemProperties } from '../document.ts'
 import { type FindProvider, type Issuing, type OpenProvider, parseTarget, type Target } from './target.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -30,7 +30,8 @@ export async function* mintingTargets({
     for (const document of resources ?? []) {
       if (tombstone.safeParse(document).success) continue
       const parsed = parseTarget(withoutSystemProperties(document), findProvider)
-      if (!('target' in parsed)) yield { id: String(document['id']), problem: parsed.problems[0] ?? '' }
+      if (!('target' in parsed))
+        yield { id: String(document['id']), problem: parsed.problems.map(problemText)[0] ?? '' }
       else if (parsed.provider.issues === 'minted') {
         const issuing = open(parsed.provider, parsed.target.settings)
         if (issuing.kind === 'minted') yield { ...parsed.target, issuing }

@@ -2,7 +2,7 @@ import type { Container } from '@azure/cosmos'
 import { LRUCache } from 'lru-cache'
 import { askCosmos } from '../cosmos-error.ts'
 import type { Follower } from '../cosmos-follower.ts'
-import { documentId, tombstone, withoutSystemProperties } from '../document.ts'
+import { documentId, problemText, tombstone, withoutSystemProperties } from '../document.ts'
 import { type FindProvider, type OpenProvider, parseTarget, type Target } from './target.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -59,7 +59,7 @@ export function cosmosTargets({ container, follow, findProvider, open }: Targets
     if (tombstone.safeParse(document).success) return undefined
     const parsed = parseTarget(withoutSystemProperties(document), findProvider)
     if ('target' in parsed) return { ...parsed.target, issuing: open(parsed.provider, parsed.target.settings) }
-    return { id: String(document['id']), problem: parsed.problems[0] ?? '' }
+    return { id: String(document['id']), problem: parsed.problems.map(problemText)[0] ?? '' }
   }
 
   return {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { accountForm, roomForVariables } from '../account-form.ts'
 import type { CredentialProvider, Minter, Source } from '../credentials/credential-provider.ts'
-import { describeProblems, documentId, labels, scopeName } from '../document.ts'
+import { documentId, labels, type Problem, problemsIn, scopeName } from '../document.ts'
 import { duration } from '../duration.ts'
 
 const ttl = duration({ min: 'PT1M', max: 'PT24H' })
@@ -37,6 +37,8 @@ export const targetDocument = z.strictObject({
   /** `Bearer` is for clients that cannot read `N_A`. */
   tokenType: z.enum(['N_A', 'Bearer']).default('N_A'),
   enabled: z.boolean().default(true),
+  /** Changes of the target and of its rules take effect when a second person approves them. */
+  requireApproval: z.boolean().default(false),
 })
 
 /** A target, checked by its provider too. Durations are milliseconds. */
@@ -61,23 +63,27 @@ export type FindProvider = (kind: string) => CredentialProvider<unknown, unknown
 /** Opens a provider on settings that it has checked; the same settings share one pool of connections. */
 export type OpenProvider = (provider: CredentialProvider<unknown, unknown>, settings: unknown) => Issuing
 
-/** A target, or what is wrong with its document, path by path. */
+/** A target, or what is wrong with its document, and where. */
 export type ParsedTarget =
   | { readonly target: Omit<Target, 'issuing'>; readonly provider: CredentialProvider<unknown, unknown> }
-  | { readonly problems: readonly string[] }
+  | { readonly problems: readonly Problem[] }
 
 /** Checks a target document whole: used alike when one is saved and when one is read. */
 export function parseTarget(document: unknown, findProvider: FindProvider): ParsedTarget {
   const parsed = targetDocument.safeParse(document)
-  if (!parsed.success) return { problems: describeProblems(parsed.error) }
+  if (!parsed.success) return { problems: problemsIn(parsed.error) }
   const provider = findProvider(parsed.data.provider)
-  if (!provider) return { problems: [`provider: no provider is called "${parsed.data.provider}"`] }
+  if (!provider) {
+    return { problems: [{ path: ['provider'], detail: `no provider is called "${parsed.data.provider}"` }] }
+  }
   const checked = z
     .object({ settings: provider.settings, scopes: z.record(z.string(), provider.scope) })
     .safeParse(parsed.data)
-  if (!checked.success) return { problems: describeProblems(checked.error) }
+  if (!checked.success) return { problems: problemsIn(checked.error) }
   const unknown = parsed.data.defaultScopes.filter(scope => !Object.hasOwn(parsed.data.scopes, scope))
-  if (unknown.length > 0) return { problems: [`defaultScopes: expected scopes of this target, found ${unknown}`] }
+  if (unknown.length > 0) {
+    return { problems: [{ path: ['defaultScopes'], detail: `expected scopes of this target, found ${unknown}` }] }
+  }
   const problem = accountProblem(parsed.data, provider)
   if (problem !== undefined) return { problems: [problem] }
   const { account = accountForm.parse({}) } = parsed.data
@@ -88,11 +94,12 @@ export function parseTarget(document: unknown, findProvider: FindProvider): Pars
 function accountProblem(
   { account, budgets }: z.output<typeof targetDocument>,
   provider: CredentialProvider<unknown, unknown>,
-): string | undefined {
+): Problem | undefined {
   if (provider.issues === 'minted') {
     const fits = !account || roomForVariables(account.name, provider.longestName) >= 1
-    return fits ? undefined : `account.name: expected names of ${provider.longestName} characters at most`
+    const detail = `expected names of ${provider.longestName} characters at most`
+    return fits ? undefined : { path: ['account', 'name'], detail }
   }
-  const [name] = [...(account ? ['account'] : []), ...Object.keys(budgets).map(budget => `budgets.${budget}`)]
-  return name && `${name}: the credentials of "${provider.kind}" are no accounts`
+  const [path] = [...(account ? [['account']] : []), ...Object.keys(budgets).map(budget => ['budgets', budget])]
+  return path && { path, detail: `the credentials of "${provider.kind}" are no accounts` }
 }

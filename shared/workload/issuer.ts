@@ -89,9 +89,15 @@ export const issuerDocument = z
     tokenReview: tokenReview.optional(),
     enabled: z.boolean().default(true),
   })
-  .refine(({ kind, relax }) => isKubernetes(kind) || relax.length === 0, 'relax: for Kubernetes issuers alone')
-  .refine(({ kind, tokenReview }) => isKubernetes(kind) || !tokenReview, 'tokenReview: for Kubernetes issuers alone')
-  .refine(({ kind, users }) => kind === 'entra' || !users, 'users: for Entra issuers alone')
+  .refine(({ kind, relax }) => isKubernetes(kind) || relax.length === 0, {
+    path: ['relax'],
+    error: 'for Kubernetes issuers alone',
+  })
+  .refine(({ kind, tokenReview }) => isKubernetes(kind) || !tokenReview, {
+    path: ['tokenReview'],
+    error: 'for Kubernetes issuers alone',
+  })
+  .refine(({ kind, users }) => kind === 'entra' || !users, { path: ['users'], error: 'for Entra issuers alone' })
 
 /** A registered issuer. Durations are milliseconds. */
 export type Issuer = z.output<typeof issuerDocument>

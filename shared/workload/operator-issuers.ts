@@ -23,6 +23,7 @@ export function operatorIssuers({ issuerUrl, audience, network }: OperatorIssuer
     network,
     algorithms: ['RS256'],
     maxTokenAge: 'PT24H',
+    users: true,
   })
   return {
     async find(asked) {

@@ -102,6 +102,7 @@ function targetOf({ target: { id, labels, scopes, defaultTtl, maxTtl } }: Facts)
     budgets: {},
     tokenType: 'N_A',
     enabled: true,
+    requireApproval: false,
     issuing: { kind: 'existing', source: { read: async () => credential } },
     issuedTokenType: 'urn:causeway:token-type:secret',
   }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { audience, operator } from '../../infra/local/world.ts'
 import type { ExchangeEntry } from '../../shared/decisions/record.ts'
 import { withoutSystemProperties } from '../../shared/document.ts'
@@ -373,58 +374,61 @@ async function giveBack(lease: string): Promise<void> {
   expect((await post(`${stack.gateway.url}/revoke`, new URLSearchParams(form))).status).toBe(200)
 }
 
-describe('a rule is refused with path, expectation and value where', () => {
+describe('a rule is refused with pointer, expectation and value where', () => {
   const posture = { of: 'pod', signal: 'scan', require: { '/high': { max: 0 } }, maxAge: 'PT1H' }
   test.each<[string, Document, readonly RegExp[]]>([
     [
       'a time zone is an offset',
       { time: [{ timeZone: '+02:00' }] },
-      [/^conditions\.time\[0\]\.timeZone: expected an IANA time zone, .*, found "\+02:00"$/],
+      [/^\/conditions\/time\/0\/timeZone: expected an IANA time zone, .*, found "\+02:00"$/],
     ],
     [
       'a window has no length',
       { time: [{ timeZone: 'UTC', from: '08:00', to: '08:00' }] },
-      [/^conditions\.time\[0\]\.to: expected another time than "from", found .*"08:00"/],
+      [/^\/conditions\/time\/0\/to: expected another time than "from", found .*"08:00"/],
     ],
     [
       'a network is none',
       { network: { in: ['10.0.0.0/33'] } },
-      [/^conditions\.network\.in\[0\]: expected a network .*, found "10\.0\.0\.0\/33"$/],
+      [/^\/conditions\/network\/in\/0: expected a network .*, found "10\.0\.0\.0\/33"$/],
     ],
     [
       'a country is a name',
       { geography: { clientCountry: ['Germany'] } },
-      [/^conditions\.geography\.clientCountry\[0\]: expected a country code .*, found "Germany"$/],
+      [/^\/conditions\/geography\/clientCountry\/0: expected a country code .*, found "Germany"$/],
     ],
     [
       'posture is of what has none, and an age is in words',
       { posture: [{ ...posture, of: 'container', maxAge: '1 hour' }] },
       [
-        /^conditions\.posture\[0\]\.of: .*expected one of .*"pod", found "container"$/,
-        /^conditions\.posture\[0\]\.maxAge: expected an ISO 8601 duration .*, found "1 hour"$/,
+        /^\/conditions\/posture\/0\/of: .*expected one of .*"pod", found "container"$/,
+        /^\/conditions\/posture\/0\/maxAge: expected an ISO 8601 duration .*, found "1 hour"$/,
       ],
     ],
     [
       'a claim is named, and not pointed to',
       { claims: { environment: ['prod'] } },
-      [/^conditions\.claims\.environment: expected a JSON pointer .*, found "environment"$/],
+      [/^\/conditions\/claims\/environment: expected a JSON pointer .*, found "environment"$/],
     ],
     [
       'an expression names what there is not',
       { expression: "workload.pods.name == 'api'" },
-      [/^conditions\.expression: expected a CEL expression: "pods" is not a member here; .*, found "workload\.pods/],
+      [/^\/conditions\/expression: expected a CEL expression: "pods" is not a member here; .*, found "workload\.pods/],
     ],
-    ['a condition is unknown', { weather: 'fine' }, [/^conditions: .*"weather", found \{"weather":"fine"\}$/]],
+    ['a condition is unknown', { weather: 'fine' }, [/^\/conditions: .*"weather", found \{"weather":"fine"\}$/]],
     [
       'a calendar is not there',
       { time: [{ timeZone: 'UTC', notOn: ['nowhere'] }] },
-      [/^conditions\.time: there is no calendar "nowhere"$/],
+      [/^\/conditions\/time: there is no calendar "nowhere"$/],
     ],
   ])('%s', async (_, conditions, problems) => {
     const rule = { ...ruleOf('mainframe-ftp', { conditions }), id: fresh('faulty') }
     const answer = await putRule(rule)
     expect(answer.status).toBe(422)
-    expect(answer.body['problems']).toEqual(problems.map(problem => expect.stringMatching(problem)))
+    const found = z.array(z.strictObject({ pointer: z.string(), detail: z.string() })).parse(answer.body['problems'])
+    expect(found.map(({ pointer, detail }) => `${pointer}: ${detail}`)).toEqual(
+      problems.map(problem => expect.stringMatching(problem)),
+    )
     const { resource } = await stack.documents.container('rules').item(rule.id, rule.target).read()
     expect(resource).toBeUndefined()
   })

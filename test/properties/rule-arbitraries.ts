@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { problemText } from '../../shared/document.ts'
 import { type Calendar, type Calendars, parseCalendar } from '../../shared/rules/calendar.ts'
 import type { Facts } from '../../shared/rules/facts.ts'
 import type { RuleDocument } from '../rules/facts.ts'
@@ -74,7 +75,7 @@ const calendar = fc
 
 function calendarOf(content: object): Calendar {
   const parsed = parseCalendar({ content: { schema: 1, id: 'generated', ...content }, version: 'v1' })
-  if ('problems' in parsed) throw new TypeError(parsed.problems.join())
+  if ('problems' in parsed) throw new TypeError(parsed.problems.map(problemText).join())
   return parsed.calendar
 }
 

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { problemText } from '../../shared/document.ts'
 import { type Calendar, isOn, nextEdge, type Period, parseCalendar } from '../../shared/rules/calendar.ts'
 
 const document = { schema: 1, id: 'holidays', days: ['2026-12-25'], knownUntil: '2026-12-31' }
 
 function calendar(content: object): Calendar {
   const parsed = parseCalendar({ content: { ...document, ...content }, version: '"7"' })
-  if ('problems' in parsed) throw new Error(parsed.problems.join())
+  if ('problems' in parsed) throw new Error(parsed.problems.map(problemText).join())
   return parsed.calendar
 }
 
@@ -151,7 +152,7 @@ describe('a calendar document', () => {
     ['more than 1,000 periods', { periods: Array(1_001).fill(period('00', '01')) }, 'periods: Too big'],
   ])('with %s is refused, and told why', (_, content, expected) => {
     const parsed = parseCalendar({ content: { ...document, ...content }, version: '"7"' })
-    expect('problems' in parsed ? parsed.problems.join() : parsed).toContain(expected)
+    expect('problems' in parsed ? parsed.problems.map(problemText).join() : parsed).toContain(expected)
   })
 })
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { problemText } from '../../shared/document.ts'
 import { type Calendar, parseCalendar } from '../../shared/rules/calendar.ts'
 import { decide } from '../../shared/rules/decide.ts'
 import { type LintOptions, lint, type Warning, type WarningKind } from '../../shared/rules/lint.ts'
@@ -13,7 +14,7 @@ const denyAll = { target: '*', workloads: [{ issuer: '*' }] }
 function warnings(rules: readonly RuleDocument[], options: Partial<LintOptions> = {}): readonly Warning[] {
   const parsed = rules.map(document => {
     const found = parseRule(document)
-    if ('problems' in found) throw new TypeError(found.problems.join())
+    if ('problems' in found) throw new TypeError(found.problems.map(problemText).join())
     return found.rule
   })
   return lint(parsed, { now: noon, ...options })
@@ -192,7 +193,7 @@ describe('a calendar is to be seen to', () => {
   function calendar(knownUntil?: string): Calendar {
     const content = { schema: 1, id: 'holidays', ...(knownUntil !== undefined && { knownUntil }) }
     const parsed = parseCalendar({ content, version: 'v1' })
-    if ('problems' in parsed) throw new TypeError(parsed.problems.join())
+    if ('problems' in parsed) throw new TypeError(parsed.problems.map(problemText).join())
     return parsed.calendar
   }
 

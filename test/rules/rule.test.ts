@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { problemText } from '../../shared/document.ts'
 import { candidatesOf, compileRules, parseRule, type Ruleset } from '../../shared/rules/ruleset.ts'
 import { allow, deny, paymentsApi, type RuleDocument, rulesetOf } from './facts.ts'
 
 function problemsOf(document: unknown): readonly string[] {
   const parsed = parseRule(document)
-  return 'problems' in parsed ? parsed.problems : []
+  return 'problems' in parsed ? parsed.problems.map(problemText) : []
 }
 
 function limit(overrides: Readonly<Record<string, unknown>> = {}): RuleDocument {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { SourceProvider } from '../../shared/credentials/credential-provider.ts'
+import { problemText } from '../../shared/document.ts'
 import { parseTarget } from '../../shared/targets/target.ts'
 
 const provider: SourceProvider<unknown, unknown> = {
@@ -46,6 +47,7 @@ describe('a target document', () => {
         onExpiry: 'end-sessions',
         tokenType: 'N_A',
         enabled: true,
+        requireApproval: false,
         issuedTokenType: 'urn:causeway:token-type:secret',
       },
     })
@@ -74,7 +76,7 @@ describe('a target document', () => {
     ],
   ])('is refused for %s, by path and expectation', (_, mistake, problem) => {
     const found = parsed(mistake)
-    expect('problems' in found && found.problems).toContainEqual(expect.stringContaining(problem))
+    expect('problems' in found && found.problems.map(problemText)).toContainEqual(expect.stringContaining(problem))
   })
 
   test.each([undefined, null, 'target', []])('is refused where it is %s', other => {

@@ -87,9 +87,9 @@ describe('an issuer document', () => {
       'keys',
     ],
     ['a relaxation that nobody knows', () => ({ relax: ['expired'] }), 'relax[0]'],
-    ['a relaxation of another kind', () => ({ kind: 'oidc', relax: ['unbound'] }), 'document'],
-    ['people of a cluster', () => ({ users: true }), 'document'],
-    ['people of another kind than Entra', () => ({ kind: 'oidc', users: true }), 'document'],
+    ['a relaxation of another kind', () => ({ kind: 'oidc', relax: ['unbound'] }), 'relax'],
+    ['people of a cluster', () => ({ users: true }), 'users'],
+    ['people of another kind than Entra', () => ({ kind: 'oidc', users: true }), 'users'],
     ['actors that are nobody', () => ({ actors: [] }), 'actors'],
     ['an actor by pattern', () => ({ actors: [{ issuer: '*', subject: 'x' }] }), 'actors[0].issuer'],
     [
@@ -98,7 +98,7 @@ describe('an issuer document', () => {
         kind: 'entra',
         tokenReview: { apiServer: 'https://x.example', credential: { vault: 'a', secret: 'b' } },
       }),
-      'document',
+      'tokenReview',
     ],
     [
       'a review over http',

@@ -1,3 +1,4 @@
+import { problemText } from '../../../shared/document.ts'
 import type { Calendars } from '../../../shared/rules/calendar.ts'
 import { decide } from '../../../shared/rules/decide.ts'
 import type { TestTrace } from '../../../shared/rules/decision.ts'
@@ -34,7 +35,7 @@ export function resultOf(conditions: Conditions, facts?: Facts, calendars?: Cale
 /** Why a rule with these conditions is refused; nothing where it is accepted. */
 export function problemsOf(conditions: Conditions): readonly string[] {
   const parsed = parseRule(allow('a', { conditions }))
-  return 'problems' in parsed ? parsed.problems : []
+  return 'problems' in parsed ? parsed.problems.map(problemText) : []
 }
 
 function expectAccepted(conditions: Conditions): void {

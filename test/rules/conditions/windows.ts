@@ -1,3 +1,4 @@
+import { problemText } from '../../../shared/document.ts'
 import { type Calendars, parseCalendar } from '../../../shared/rules/calendar.ts'
 import type { TimeWindows } from '../../../shared/rules/conditions/time.ts'
 import { parseRule } from '../../../shared/rules/ruleset.ts'
@@ -26,7 +27,7 @@ export function calendarsOf(documents: Readonly<Record<string, object>>): Calend
   return new Map(
     Object.entries(documents).map(([id, members]) => {
       const parsed = parseCalendar({ content: { schema: 1, id, ...members }, version: `v-${id}` })
-      if ('problems' in parsed) throw new TypeError(parsed.problems.join('; '))
+      if ('problems' in parsed) throw new TypeError(parsed.problems.map(problemText).join('; '))
       return [id, parsed.calendar]
     }),
   )

@@ -1,0 +1,46 @@
+import { app, type HttpResponseInit } from '@azure/functions'
+import { documentId } from '../../shared/document.ts'
+import type { ManageGateway } from '../../shared/gateway.ts'
+import { everyMethod } from '../answer.ts'
+import { readBody } from '../read-body.ts'
+import { type Asked, type DocumentRoutes, registerDocuments } from './documents.ts'
+import { asOperator, readers } from './operator.ts'
+import { problem } from './problem.ts'
+import { documentBytes, notThere, saveDocument } from './save-document.ts'
+import { methodNotAllowed } from './search-query.ts'
+
+/** `/manage/calendars`: named days that time windows know. */
+export function registerCalendars(manage: ManageGateway): void {
+  const routes: DocumentRoutes = {
+    plural: 'calendars',
+    singular: 'calendar',
+    editor: manage.documents.calendars,
+    partition: 'id',
+    mayRead: readers,
+    mayWrite: ['Rules.Write'],
+  }
+  registerDocuments(manage, routes)
+  app.http('calendar-icalendar', {
+    route: 'manage/calendars/{id}/icalendar',
+    methods: [...everyMethod],
+    authLevel: 'anonymous',
+    handler: (request, context) => {
+      if (request.method !== 'POST') return methodNotAllowed('POST')
+      const asked = { request, context, manage, routes }
+      return asOperator(asked, routes.mayWrite, operator => saveICalendar(asked, operator))
+    },
+  })
+}
+
+/** Makes a calendar of an iCalendar (RFC 5545), and saves it as any other. */
+async function saveICalendar(asked: Asked, operator: Parameters<typeof saveDocument>[2]): Promise<HttpResponseInit> {
+  const { request, manage, routes } = asked
+  const { success, data: id } = documentId.safeParse(request.params['id'])
+  if (!success) return notThere(routes)
+  const converted = manage.calendarFrom({ id, text: await readBody(request, documentBytes) })
+  if ('calendar' in converted) {
+    return saveDocument(asked, { name: { id, partition: id }, document: converted.calendar }, operator)
+  }
+  const problems = converted.problems.map(detail => ({ path: [], detail }))
+  return problem(422, { detail: 'the iCalendar was not saved', problems })
+}

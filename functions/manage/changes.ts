@@ -1,0 +1,132 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import { z } from 'zod'
+import { proposalOf } from '../../shared/approvals.ts'
+import type { ManageGateway } from '../../shared/gateway.ts'
+import { type PendingChange, standingOf } from '../../shared/pending-change.ts'
+import type { Workload } from '../../shared/workload/workload.ts'
+import { everyMethod, jsonAnswer } from '../answer.ts'
+import { asOperator, readers } from './operator.ts'
+import { problem } from './problem.ts'
+import { endLeasesOf } from './rule-leases.ts'
+import { answerChange, inForceWithin } from './save-document.ts'
+import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
+
+const listing = z.strictObject({ continuation: continuation.optional() })
+
+/** `/manage/changes`: what waits for a second person. */
+export function registerChanges(manage: ManageGateway): void {
+  const register = (name: string, route: string, answer: (asked: Asked) => Answering) =>
+    app.http(name, {
+      route,
+      methods: [...everyMethod],
+      authLevel: 'anonymous',
+      handler: (request, context) => answer({ request, context, manage }),
+    })
+  register('changes', 'manage/changes', answerList)
+  register('change', 'manage/changes/{change}', answerOne)
+  register('change-approve', 'manage/changes/{change}/approve', answerApprove)
+  register('change-withdraw', 'manage/changes/{change}/withdraw', answerWithdraw)
+}
+
+interface Asked {
+  readonly request: HttpRequest
+  readonly context: InvocationContext
+  readonly manage: ManageGateway
+}
+
+type Answering = Promise<HttpResponseInit> | HttpResponseInit
+
+function answerList(asked: Asked): Answering {
+  const { request, manage } = asked
+  if (request.method !== 'GET') return methodNotAllowed('GET')
+  return asOperator(asked, readers, async () => {
+    const query = parseQuery(request, listing)
+    if ('refused' in query) return query.refused
+    const page = await manage.changes.list(query.value.continuation)
+    if (!page) return notAContinuation()
+    const next = page.continuation === undefined ? {} : { continuation: page.continuation }
+    return jsonAnswer(200, { changes: page.changes.map(shown), ...next })
+  })
+}
+
+function answerOne(asked: Asked): Answering {
+  const { request, manage } = asked
+  if (request.method !== 'GET') return methodNotAllowed('GET')
+  return asOperator(asked, readers, async () => {
+    const id = changeIn(request)
+    const found = id && (await manage.changes.read(id))
+    return found ? answerShown(asked, found.change) : notThere()
+  })
+}
+
+/** With what would be different by now, and whether it could still be made. */
+async function answerShown({ manage }: Asked, change: PendingChange): Promise<HttpResponseInit> {
+  const editor = manage.documents[change.container]
+  const { expected: _, ...draft } = proposalOf(change)
+  const [exactly, now] = await Promise.all([editor.rehearse(proposalOf(change)), editor.rehearse(draft)])
+  const diff = now.kind === 'acceptable' ? { diff: now.diff } : {}
+  return jsonAnswer(200, { change: shown(change), ...diff, isOutdated: exactly.kind !== 'acceptable' })
+}
+
+function answerApprove(asked: Asked): Answering {
+  const { request, manage } = asked
+  if (request.method !== 'POST') return methodNotAllowed('POST')
+  return asOperator(asked, ['Rules.Approve'], async operator => {
+    const id = changeIn(request)
+    if (!id) return notThere()
+    const approval = await manage.approvals.approve(id, operator)
+    switch (approval.kind) {
+      case 'saved': {
+        const { change, changed } = approval
+        const leases = await endedLeases(manage, change, operator)
+        const after = change.action === 'put' ? { etag: changed.document.version } : { removed: true }
+        return jsonAnswer(200, { change: id, state: 'approved', ...after, inForceWithin, ...leases })
+      }
+      case 'unknown':
+        return notThere()
+      case 'lapsed':
+        return problem(410, { detail: 'the change lapsed: propose it again' })
+      case 'same-person':
+        return problem(403, { detail: 'expected another person than the one who proposed the change' })
+      case 'settled':
+        return settled(approval.state)
+      case 'conflict':
+      case 'invalid':
+        return answerChange(200, approval, { singular: 'document' })
+    }
+  })
+}
+
+async function endedLeases(manage: ManageGateway, { leases, name }: PendingChange, operator: Workload) {
+  return leases === 'revoke' ? { leases: await endLeasesOf(manage, name, operator) } : {}
+}
+
+function answerWithdraw(asked: Asked): Answering {
+  const { request, manage } = asked
+  if (request.method !== 'POST') return methodNotAllowed('POST')
+  return asOperator(asked, ['Rules.Write', 'Rules.Approve', 'Trust.Write'], async operator => {
+    const id = changeIn(request)
+    const withdrawal = id ? await manage.approvals.withdraw(id, operator) : { kind: 'unknown' as const }
+    if (withdrawal.kind === 'unknown') return notThere()
+    if (withdrawal.kind === 'settled') return settled(withdrawal.state)
+    return jsonAnswer(200, { change: id, state: 'withdrawn' })
+  })
+}
+
+/** Lapsed changes are kept as they were: only the time says so. */
+function shown(whole: PendingChange) {
+  const { ttl: _ttl, schema: _schema, ...change } = whole
+  return { ...change, state: standingOf(whole, Date.now()) }
+}
+
+function settled(state: string): HttpResponseInit {
+  return problem(409, { detail: `the change is ${state} already` })
+}
+
+function changeIn(request: HttpRequest): string | undefined {
+  return z.guid().safeParse(request.params['change']).data
+}
+
+function notThere(): HttpResponseInit {
+  return problem(404, { detail: 'there is no such change' })
+}

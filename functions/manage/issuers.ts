@@ -1,0 +1,15 @@
+import type { ManageGateway } from '../../shared/gateway.ts'
+import { registerDocuments } from './documents.ts'
+import { readers } from './operator.ts'
+
+/** `/manage/issuers`: whose tokens count. */
+export function registerIssuers(manage: ManageGateway): void {
+  registerDocuments(manage, {
+    plural: 'issuers',
+    singular: 'issuer',
+    editor: manage.documents.issuers,
+    partition: 'id',
+    mayRead: readers,
+    mayWrite: ['Trust.Write'],
+  })
+}

@@ -1,0 +1,94 @@
+import { app, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import { z } from 'zod'
+import { documentId } from '../../shared/document.ts'
+import type { DocumentName } from '../../shared/document-kind.ts'
+import type { ManageGateway } from '../../shared/gateway.ts'
+import type { Revoker } from '../../shared/leases/revoke-by-operator.ts'
+import type { Workload } from '../../shared/workload/workload.ts'
+import { everyMethod, jsonAnswer } from '../answer.ts'
+import { asOperator } from './operator.ts'
+import { problem } from './problem.ts'
+import { methodNotAllowed } from './search-query.ts'
+
+/** What became of the leases that rest on a rule. `more`: some are left, and asking again ends some of them. */
+export interface EndedRuleLeases {
+  readonly marked: number
+  readonly more: boolean
+  readonly again: string
+}
+
+/** Milliseconds after which no further lease is taken in hand. */
+const markingTime = 20_000
+const markedTogether = 10
+
+/**
+ * Marks the live leases that rest on a rule as due; the timer ends them. Never throws: the rule is gone by now, and what
+ * is left can be ended by asking again.
+ */
+export async function endLeasesOf(
+  { leases }: Pick<ManageGateway, 'leases'>,
+  { id, partition }: DocumentName,
+  operator: Workload,
+): Promise<EndedRuleLeases> {
+  const again = `POST /manage/rules/${partition}/${id}/revoke-leases`
+  const filter = { target: partition, rule: id }
+  const revoker: Revoker = { operator, namespaces: 'all' }
+  try {
+    const found = await leases.matching(filter, 'all')
+    if (found.leases.length === 0) return { marked: 0, more: false, again }
+    if (found.more) return { ...(await markSome(leases, found.leases, revoker)), more: true, again }
+    const ended = await leases.revokeMatching(filter, { expected: found.leases.length, revoker })
+    return ended.kind === 'marked' ? { marked: ended.marked, more: false, again } : { marked: 0, more: true, again }
+  } catch {
+    // What could not be marked is on record as failed.
+    return { marked: 0, more: true, again }
+  }
+}
+
+async function markSome(
+  leases: ManageGateway['leases'],
+  found: readonly { readonly id: string }[],
+  revoker: Revoker,
+): Promise<{ readonly marked: number }> {
+  const deadline = performance.now() + markingTime
+  let marked = 0
+  for (let from = 0; from < found.length && performance.now() < deadline; from += markedTogether) {
+    const some = found.slice(from, from + markedTogether)
+    const ended = await Promise.allSettled(some.map(({ id }) => leases.revoke(id, revoker)))
+    marked += ended.filter(one => one.status === 'fulfilled' && one.value?.marked).length
+  }
+  return { marked }
+}
+
+/**
+ * `/manage/rules/{target}/{id}/revoke-leases`: ends what a removed rule left behind, in as many requests as it takes. An
+ * instance may release a lease by the rule for as long as a change takes to be in force.
+ */
+export function registerRuleLeases(manage: ManageGateway): void {
+  app.http('rule-revoke-leases', {
+    route: 'manage/rules/{target}/{id}/revoke-leases',
+    methods: [...everyMethod],
+    authLevel: 'anonymous',
+    handler: (request, context) => {
+      if (request.method !== 'POST') return methodNotAllowed('POST')
+      const asked = { request, context, manage }
+      return asOperator(asked, ['Rules.Write', 'Leases.Revoke'], operator => answerEnding(asked, operator))
+    },
+  })
+}
+
+interface Asked {
+  readonly request: Parameters<typeof asOperator>[0]['request']
+  readonly context: InvocationContext
+  readonly manage: ManageGateway
+}
+
+async function answerEnding({ request, manage }: Asked, operator: Workload): Promise<HttpResponseInit> {
+  const named = z.object({ target: documentId, id: documentId }).safeParse(request.params)
+  if (!named.success) return problem(404, { detail: 'there was no such rule' })
+  const name = { id: named.data.id, partition: named.data.target }
+  if (await manage.documents.rules.read(name)) {
+    return problem(409, { detail: 'the rule stands: what it gives would be given again. Remove it first' })
+  }
+  return jsonAnswer(200, { leases: await endLeasesOf(manage, name, operator) })
+}

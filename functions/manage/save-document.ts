@@ -1,0 +1,161 @@
+import type { HttpRequest, HttpResponseInit } from '@azure/functions'
+import { z } from 'zod'
+import type { Proposed } from '../../shared/approvals.ts'
+import type { Changed, Draft, Expected, Proposal } from '../../shared/cosmos-document-editor.ts'
+import type { Stored } from '../../shared/document.ts'
+import type { DocumentName } from '../../shared/document-kind.ts'
+import type { Workload } from '../../shared/workload/workload.ts'
+import { jsonAnswer } from '../answer.ts'
+import { readBody } from '../read-body.ts'
+import type { Asked, DocumentRoutes } from './documents.ts'
+import { problem } from './problem.ts'
+import { parseQuery } from './search-query.ts'
+
+/** A document of more bytes than this is refused. */
+export const documentBytes = 256 * 1024
+
+/** After this many seconds a change is in force on every instance. */
+export const inForceWithin = 15
+
+/** What is to be done, as the query says. A word that is not known must not save what was only to be tried. */
+const saving = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
+const removing = saving.extend({ leases: z.enum(['keep', 'revoke']).optional() })
+
+type Writing = Omit<Asked, 'context'>
+
+/** Saves the document in the body, or says what that would come to. */
+export async function put(asked: Writing, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
+  const document = parseJson(await readBody(asked.request, documentBytes))
+  if (document === undefined) return problem(400, { detail: 'expected a JSON document' })
+  return saveDocument(asked, { name, document }, operator)
+}
+
+/** Saves an earlier version again, as a change like any other. */
+export async function restore(asked: Writing, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
+  const { request, routes } = asked
+  const found = await routes.editor.version(name, String(request.params['version']))
+  if (found?.content === undefined) return notThere(routes)
+  return saveDocument(asked, { name, document: found.content }, operator, 200)
+}
+
+/** Saves a document under the condition of the request, or says what that would come to. */
+export async function saveDocument(
+  { request, routes }: Writing,
+  { name, document }: { readonly name: DocumentName; readonly document: unknown },
+  operator: Workload,
+  created = 201,
+): Promise<HttpResponseInit> {
+  const query = parseQuery(request, saving)
+  if ('refused' in query) return query.refused
+  const expected = expectedVersion(request)
+  if (query.value.dryRun === 'true') return rehearse(routes, { action: 'put', name, document, ...asDraft(expected) })
+  if (!expected) return preconditionRequired('If-None-Match: * to create, If-Match: <etag> to replace')
+  const saved = await routes.editor.save({ action: 'put', name, document, expected }, operator)
+  return answerChange(expected === 'absent' ? created : 200, saved, routes)
+}
+
+/** Removes the document, and where leases rest on it ends them as the request says; or says what that would come to. */
+export async function remove({ request, routes }: Writing, name: DocumentName, operator: Workload) {
+  const query = parseQuery(request, routes.endLeases ? removing : saving.extend({ leases: z.undefined().optional() }))
+  if ('refused' in query) return query.refused
+  const { dryRun, leases } = query.value
+  const expected = expectedVersion(request)
+  if (dryRun === 'true') return rehearse(routes, { action: 'remove', name, ...asDraft(notAbsent(expected)) })
+  if (!expected || expected === 'absent') return preconditionRequired('If-Match: <etag>')
+  if (routes.endLeases && !leases) return leasesRequired()
+  const proposal: Proposal = { action: 'remove', name, expected }
+  const removed = await routes.editor.save(proposal, operator, leases)
+  if (removed.kind !== 'changed') return answerChange(200, removed, routes)
+  const ended = leases === 'revoke' ? { leases: await routes.endLeases?.(name, operator) } : {}
+  return jsonAnswer(200, { removed: true, inForceWithin, ...ended })
+}
+
+/** A change that is only tried. Whether the version is the expected one is judged where the request names one. */
+async function rehearse(routes: DocumentRoutes, draft: Draft): Promise<HttpResponseInit> {
+  const { editor, foresee, singular } = routes
+  const rehearsed = await editor.rehearse(draft)
+  if (rehearsed.kind === 'conflict' && !draft.expected) return notThere(routes)
+  if (rehearsed.kind !== 'acceptable') return answerChange(200, rehearsed, routes)
+  const { name } = draft
+  const foreseen = await foresee?.(draft.action === 'put' ? { name, document: draft.document } : { name })
+  const requiresApproval = await editor.needsApproval(draft)
+  const etag = rehearsed.stored ? { etag: rehearsed.stored.version } : {}
+  return jsonAnswer(200, {
+    dryRun: true,
+    [singular]: name.id,
+    ...etag,
+    diff: rehearsed.diff,
+    ...foreseen,
+    requiresApproval,
+  })
+}
+
+function asDraft<Version extends Expected>(expected: Version | undefined) {
+  return expected === undefined ? {} : { expected }
+}
+
+function notAbsent(expected: Expected | undefined): Exclude<Expected, 'absent'> | undefined {
+  return expected === 'absent' ? undefined : expected
+}
+
+/** RFC 9110 section 13.1: a write without a condition could undo a change that its author never saw. */
+function expectedVersion(request: HttpRequest): Expected | undefined {
+  const etag = request.headers.get('if-match')
+  if (etag && etag !== '*') return { etag }
+  return request.headers.get('if-none-match') === '*' ? 'absent' : undefined
+}
+
+/** The answer to a change: made, proposed, or refused. */
+export function answerChange(
+  status: number,
+  changed: Changed | Proposed,
+  routes: Pick<DocumentRoutes, 'singular'>,
+): HttpResponseInit {
+  switch (changed.kind) {
+    case 'changed':
+      return answerStored(status, changed.document, routes)
+    case 'proposed': {
+      const { change, lapsesAt } = changed
+      const next = 'It takes effect when another person with Rules.Approve approves it.'
+      return jsonAnswer(202, { change, lapsesAt, next }, { location: `/manage/changes/${change}` })
+    }
+    case 'conflict':
+      return problem(412, { detail: `the ${routes.singular} is not at that version: read it again` })
+    case 'invalid':
+      return problem(422, { detail: `the ${routes.singular} was not saved`, problems: changed.problems })
+  }
+}
+
+/** The answer that shows a document and its version. */
+export function answerStored(
+  status: number,
+  { content, version }: Stored<unknown>,
+  { singular }: Pick<DocumentRoutes, 'singular'>,
+): HttpResponseInit {
+  return jsonAnswer(status, { [singular]: content, etag: version, inForceWithin }, { etag: version })
+}
+
+/** The answer where there is no such document. */
+export function notThere({ singular }: Pick<DocumentRoutes, 'singular'>): HttpResponseInit {
+  return problem(404, { detail: `there is no such ${singular}` })
+}
+
+function preconditionRequired(expected: string): HttpResponseInit {
+  return problem(428, { detail: `expected ${expected}` })
+}
+
+function leasesRequired(): HttpResponseInit {
+  const detail =
+    'expected ?leases=keep or ?leases=revoke: what becomes of the leases that rest on the rule. keep lets them expire, ' +
+    'revoke ends them'
+  return problem(400, { detail })
+}
+
+/** The JSON in a text; undefined where it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

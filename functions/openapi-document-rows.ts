@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { type OperatorRole, readers } from './manage/operator.ts'
+import { pageOf, proposed, rehearsed, removed, version } from './openapi-answers.ts'
+import type { DocumentSchemaName, DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
+
+interface DocumentRow {
+  readonly plural: string
+  readonly singular: DocumentSchemaName
+  readonly mayWrite: OperatorRole
+  /** Where one of them is, below `/manage/{plural}`. */
+  readonly place?: string
+}
+
+const documents: readonly DocumentRow[] = [
+  { plural: 'rules', singular: 'rule', mayWrite: 'Rules.Write', place: '{target}/{id}' },
+  { plural: 'guardrails', singular: 'guardrail', mayWrite: 'Rules.Write' },
+  { plural: 'targets', singular: 'target', mayWrite: 'Trust.Write' },
+  { plural: 'issuers', singular: 'issuer', mayWrite: 'Trust.Write' },
+  { plural: 'calendars', singular: 'calendar', mayWrite: 'Rules.Write' },
+  { plural: 'lockdowns', singular: 'lockdown', mayWrite: 'Lockdown.Write' },
+]
+
+const saving = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
+const removing = saving.extend({
+  leases: z.enum(['keep', 'revoke']).optional().describe('Of rules, required: what becomes of their leases.'),
+})
+const listing = z.strictObject({ continuation: z.string().optional() })
+
+/** Every kind of document is reached alike. */
+export function documentRows(schemas: DocumentSchemas): readonly RouteRow[] {
+  return documents.flatMap(document => {
+    const schema = schemas[document.singular]
+    // A list of rules without a target has the guardrails among them, which are the rules of every target.
+    const listed = document.plural === 'rules' ? z.union([schema, schemas.guardrail]) : schema
+    return rowsOf(document, schema, listed)
+  })
+}
+
+function rowsOf(
+  { plural, singular, mayWrite, place = '{id}' }: DocumentRow,
+  schema: z.ZodType,
+  inList: z.ZodType,
+): readonly RouteRow[] {
+  const one = `manage/${plural}/${place}`
+  const stored = z.strictObject({ [singular]: schema, etag: z.string(), inForceWithin: z.int() })
+  const listed = z.strictObject({ [singular]: inList, etag: z.string() })
+  const query = plural === 'rules' ? listing.extend({ target: z.string().optional() }) : listing
+  const row = (route: string, operations: RouteRow['operations']): RouteRow => ({ route, family: 'manage', operations })
+  const read = (summary: string, answer: z.ZodType, errors: readonly number[] = [404]): Operation => {
+    return { summary, roles: readers, answers: { 200: answer }, errors }
+  }
+  const conditions = ['if-match', 'if-none-match'] as const
+  const writing = { roles: [mayWrite], conditions, errors: [404, 412, 422, 428] }
+  const saved = { 200: z.union([stored, rehearsed]), 201: stored, 202: proposed }
+  return [
+    row(`manage/${plural}`, { get: { ...read(`Lists ${plural}.`, pageOf(plural, listed), []), query } }),
+    row(one, {
+      get: read(`Reads a ${singular}.`, stored),
+      put: {
+        ...writing,
+        summary: `Creates or replaces a ${singular}.`,
+        query: saving,
+        body: { type: 'application/json', schema },
+        answers: saved,
+      },
+      delete: {
+        ...writing,
+        summary: `Removes a ${singular}.`,
+        query: removing,
+        answers: { 200: z.union([removed, rehearsed]), 202: proposed },
+      },
+    }),
+    row(`${one}/versions`, {
+      get: read(`Lists the versions of a ${singular}.`, z.strictObject({ versions: z.array(version) })),
+    }),
+    row(`${one}/versions/{version}`, {
+      get: read(`Reads a version of a ${singular}.`, z.strictObject({ version })),
+    }),
+    row(`${one}/versions/{version}/restore`, {
+      post: { ...writing, summary: `Saves a version of a ${singular} again.`, query: saving, answers: saved },
+    }),
+  ]
+}

@@ -1,0 +1,256 @@
+import { z } from 'zod'
+import { decisionQuery } from './manage/decisions.ts'
+import { impactBody } from './manage/impact.ts'
+import { leaseQuery, revokeBody } from './manage/leases.ts'
+import { readers } from './manage/operator.ts'
+import {
+  anyObject,
+  checkAsked,
+  exchangeForm,
+  health,
+  issued,
+  issuerCheckBody,
+  issuerChecked,
+  metadata,
+  pageOf,
+  proposed,
+  revocationForm,
+  revoked,
+  targetChecked,
+} from './openapi-answers.ts'
+import { documentRows } from './openapi-document-rows.ts'
+import type { DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
+
+const form = 'application/x-www-form-urlencoded'
+const json = 'application/json'
+
+/** Every HTTP function that the app registers, one row each. A test holds the table against the functions, and real answers against it. */
+export function routeRows(schemas: DocumentSchemas): readonly RouteRow[] {
+  return [...openRows, ...oauthRows, ...documentRows(schemas), ...postureRows(schemas), ...operationRows, ...checkRows]
+}
+
+const get = (summary: string, answer: z.ZodType): RouteRow['operations'] => ({
+  get: { summary, answers: { 200: answer } },
+})
+
+const openRows: readonly RouteRow[] = [
+  { route: 'openapi.json', family: 'open', operations: get('This description.', anyObject) },
+  { route: 'health/live', family: 'open', operations: get('Whether the process answers.', health) },
+  {
+    route: 'health/ready',
+    family: 'open',
+    operations: {
+      get: { summary: 'Whether a request could be decided now.', answers: { 200: health, 503: health } },
+    },
+  },
+  ...['oauth-authorization-server', 'openid-configuration'].map(name => ({
+    route: `.well-known/${name}`,
+    family: 'open' as const,
+    operations: get('The metadata of this authorization server (RFC 8414).', metadata),
+  })),
+]
+
+const oauthRows: readonly RouteRow[] = [
+  {
+    route: 'token',
+    family: 'oauth',
+    operations: {
+      post: {
+        summary: 'Exchanges a workload token for a credential (RFC 8693).',
+        body: { type: form, schema: exchangeForm },
+        answers: { 200: issued },
+        errors: [429],
+      },
+    },
+  },
+  {
+    route: 'revoke',
+    family: 'oauth',
+    operations: {
+      post: {
+        summary: 'Gives a credential back (RFC 7009).',
+        body: { type: form, schema: revocationForm },
+        answers: { 200: revoked },
+        errors: [429],
+      },
+    },
+  },
+]
+
+function postureRows({ signal }: DocumentSchemas): readonly RouteRow[] {
+  const roles = ['Posture.Write'] as const
+  const stored = z.strictObject({ signal: z.looseObject({}) })
+  const subjects = {
+    cluster: '{issuer}',
+    namespace: '{issuer}/{namespace}',
+    node: '{issuer}/{node}',
+    serviceAccount: '{issuer}/{namespace}/{name}',
+    pod: '{issuer}/{namespace}/{name}',
+  }
+  const operations: RouteRow['operations'] = {
+    get: {
+      summary: 'Reads a signal.',
+      roles: [...readers, ...roles],
+      answers: { 200: stored },
+      errors: [404],
+    },
+    put: {
+      summary: 'Says what a scanner observed.',
+      roles,
+      body: { type: json, schema: z.union([signal, anyObject]) },
+      answers: { 200: stored.extend({ inForceWithin: z.int() }) },
+      errors: [404, 409, 422],
+    },
+    delete: { summary: 'Removes a signal.', roles, answers: { 200: anyObject }, errors: [404] },
+  }
+  const paths = Object.entries(subjects).map(([kind, names]) => `/manage/posture/${kind}/${names}/{signal}`)
+  return [{ route: 'manage/posture/{*path}', paths, family: 'manage', operations }]
+}
+
+const row = (route: string, operations: RouteRow['operations']): RouteRow => ({
+  route: `manage/${route}`,
+  family: 'manage',
+  operations,
+})
+const dryRun = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
+const listing = z.strictObject({ continuation: z.string().optional() })
+const accessQuery = z.strictObject({
+  target: z.string().optional().describe('Who can reach it. Or:'),
+  namespace: z.string().optional().describe('What it can reach.'),
+  issuer: z.string().optional(),
+  continuation: z.string().optional(),
+})
+
+const operationRows: readonly RouteRow[] = [
+  row('calendars/{id}/icalendar', {
+    post: {
+      summary: 'Makes a calendar of an iCalendar (RFC 5545).',
+      roles: ['Rules.Write'],
+      query: dryRun,
+      conditions: ['if-match', 'if-none-match'],
+      body: { type: 'text/calendar', schema: z.string() },
+      answers: { 200: anyObject, 201: anyObject, 202: proposed },
+      errors: [404, 412, 422, 428],
+    },
+  }),
+  row('rules/{target}/{id}/revoke-leases', {
+    post: {
+      summary: 'Ends the leases that a removed rule left behind.',
+      roles: ['Rules.Write', 'Leases.Revoke'],
+      answers: { 200: z.strictObject({ leases: anyObject }) },
+      errors: [404, 409],
+    },
+  }),
+  row('changes', {
+    get: {
+      summary: 'Lists changes that wait for a second person.',
+      roles: readers,
+      query: listing,
+      answers: { 200: pageOf('changes') },
+    },
+  }),
+  row('changes/{change}', {
+    get: { summary: 'Reads a change.', roles: readers, answers: { 200: anyObject }, errors: [404] },
+  }),
+  row('changes/{change}/approve', {
+    post: {
+      summary: 'Approves a change of another person, which takes effect.',
+      roles: ['Rules.Approve'],
+      answers: { 200: anyObject },
+      errors: [404, 409, 410, 412, 422],
+    },
+  }),
+  row('changes/{change}/withdraw', {
+    post: {
+      summary: 'Withdraws a change.',
+      roles: ['Rules.Write', 'Rules.Approve', 'Trust.Write'],
+      answers: { 200: anyObject },
+      errors: [404, 409],
+    },
+  }),
+  row('evaluate', { post: asking('What would be decided, with the trace of every rule.', anyObject) }),
+  row('impact', {
+    post: { ...asking('What a draft would have made of recorded decisions.', impactBody), errors: [422] },
+  }),
+  row('access', {
+    get: {
+      summary: 'Who can reach a target, or what a namespace can reach.',
+      roles: readers,
+      query: accessQuery,
+      answers: { 200: anyObject },
+      errors: [404],
+    },
+  }),
+  row('decisions', {
+    get: {
+      summary: 'Searches the decision log.',
+      roles: ['Decisions.Read'],
+      query: decisionQuery,
+      answers: { 200: pageOf('decisions') },
+    },
+  }),
+  row('decisions/{decision}', {
+    get: {
+      summary: 'Reads what is on record about a decision.',
+      roles: ['Decisions.Read'],
+      answers: { 200: z.strictObject({ decisions: z.array(anyObject) }) },
+      errors: [404],
+    },
+  }),
+  row('leases', {
+    get: {
+      summary: 'Searches leases.',
+      roles: ['Leases.Read', 'Leases.Revoke'],
+      query: leaseQuery,
+      answers: { 200: pageOf('leases') },
+    },
+  }),
+  row('leases/revoke', {
+    post: {
+      summary: 'Ends the leases that match, after a dry run.',
+      roles: ['Leases.Revoke'],
+      query: dryRun,
+      body: { type: json, schema: revokeBody },
+      answers: { 200: anyObject, 202: anyObject },
+      errors: [409, 428],
+    },
+  }),
+  row('leases/{lease}', {
+    get: {
+      summary: 'Reads a lease.',
+      roles: ['Leases.Read', 'Leases.Revoke'],
+      answers: { 200: z.strictObject({ lease: anyObject }) },
+      errors: [404],
+    },
+  }),
+  row('leases/{lease}/revoke', {
+    post: { summary: 'Ends a lease.', roles: ['Leases.Revoke'], answers: { 202: anyObject }, errors: [404] },
+  }),
+]
+
+function asking(summary: string, schema: z.ZodType): Operation {
+  return { summary, roles: readers, body: { type: json, schema }, answers: { 200: anyObject } }
+}
+
+const checkRows: readonly RouteRow[] = [
+  row('targets/{id}/check', {
+    post: {
+      summary: 'Asks for a check of a target, which the timers answer.',
+      roles: ['Trust.Write'],
+      answers: { 202: checkAsked },
+      errors: [404],
+    },
+  }),
+  row('checks/{id}', {
+    get: { summary: 'Reads a check.', roles: ['Trust.Write'], answers: { 200: targetChecked }, errors: [404] },
+  }),
+  row('issuers/{id}/check', {
+    post: {
+      summary: 'Checks an issuer, and a token of it.',
+      roles: ['Trust.Write'],
+      body: { type: json, schema: issuerCheckBody, isOptional: true },
+      answers: { 200: issuerChecked },
+      errors: [404],
+    },
+  }),
+]

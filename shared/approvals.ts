@@ -1,0 +1,176 @@
+import { v7 as uuid } from 'uuid'
+import { adminEntry } from './admin-entry.ts'
+import type { Changes } from './cosmos-changes.ts'
+import type { Changed, DocumentEditor, Draft, Proposal, Rehearsal } from './cosmos-document-editor.ts'
+import type { AdminEntry, DecisionLog } from './decisions/record.ts'
+import type { DocumentName, EditedContainer } from './document-kind.ts'
+import { changeRetention, isSamePerson, lapseOf, type PendingChange, proposerOf, standingOf } from './pending-change.ts'
+import type { Workload } from './workload/workload.ts'
+
+/** A change that was not made, and waits for a second person. */
+export interface Proposed {
+  readonly kind: 'proposed'
+  readonly change: string
+  readonly lapsesAt: string
+}
+
+/** Documents of one kind as operators change them: some of the changes only take effect when a second person approves. */
+export interface GuardedEditor extends Omit<DocumentEditor, 'put' | 'remove' | 'save' | 'rehearse'> {
+  save(proposal: Proposal, operator: Workload, leases?: PendingChange['leases']): Promise<Changed | Proposed>
+  rehearse(draft: Draft): Promise<Rehearsal>
+  /** Whether such a change, which could be made, waits for a second person. */
+  needsApproval(draft: Draft): Promise<boolean>
+}
+
+/** What became of an approval. Only `saved` changed anything. */
+export type Approval =
+  | { readonly kind: 'saved'; readonly change: PendingChange; readonly changed: Extract<Changed, { kind: 'changed' }> }
+  | Exclude<Changed, { kind: 'changed' }>
+  | { readonly kind: 'settled'; readonly state: string }
+  | { readonly kind: 'unknown' | 'lapsed' | 'same-person' }
+
+/** What became of a withdrawal. */
+export type Withdrawal =
+  | { readonly kind: 'withdrawn' | 'unknown' }
+  | { readonly kind: 'settled'; readonly state: string }
+
+/** The desk at which second persons approve changes. */
+export interface Approvals {
+  guard(container: EditedContainer): GuardedEditor
+  /** Makes exactly that change to exactly that version, once, whoever approves at the same time. */
+  approve(id: string, operator: Workload): Promise<Approval>
+  withdraw(id: string, operator: Workload): Promise<Withdrawal>
+}
+
+export interface ApprovalsOptions {
+  readonly changes: Changes
+  readonly editors: Readonly<Record<EditedContainer, DocumentEditor>>
+  readonly decisions: DecisionLog
+  /** Wall clock, epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Keeps changes of what says `requireApproval` until a second person approves them. */
+export function openApprovals({ changes, editors, decisions, now }: ApprovalsOptions): Approvals {
+  /** A target or guardrail, by its stored version and by the new one; a rule, by its target. */
+  async function needsApproval(container: EditedContainer, draft: Draft): Promise<boolean> {
+    const { partition } = draft.name
+    if (container === 'rules' && partition !== '*') return saysSo(await editors.targets.read(ownNameOf(partition)))
+    if (container !== 'rules' && container !== 'targets') return false
+    const isNew = draft.action === 'put' && saysSo({ content: draft.document })
+    return isNew || saysSo(await editors[container].read(draft.name))
+  }
+
+  async function onRecord(entry: ReturnType<typeof adminEntry>, write: () => Promise<boolean>): Promise<boolean> {
+    const follows = await decisions.write({ ...entry, outcome: 'intended' })
+    const tell = (outcome: AdminEntry['outcome']) => decisions.write({ ...entry, outcome, follows }).catch(() => {})
+    try {
+      const written = await write()
+      await tell(written ? 'done' : 'failed')
+      return written
+    } catch (error) {
+      await tell('failed')
+      throw error
+    }
+  }
+
+  async function propose(
+    container: EditedContainer,
+    proposal: Proposal,
+    operator: Workload,
+    leases: PendingChange['leases'],
+  ): Promise<Changed | Proposed> {
+    const rehearsed = await editors[container].rehearse(proposal)
+    if (rehearsed.kind !== 'acceptable') return rehearsed
+    const at = now()
+    const change: PendingChange = {
+      schema: 1,
+      id: uuid(),
+      state: 'proposed',
+      container,
+      ...proposal,
+      ...(leases && { leases }),
+      proposedBy: proposerOf(operator),
+      proposedAt: new Date(at).toISOString(),
+      lapsesAt: lapseOf(at),
+      ttl: changeRetention,
+    }
+    await onRecord(entryAbout(change, 'propose', operator), async () => {
+      await changes.create(change)
+      return true
+    })
+    return { kind: 'proposed', change: change.id, lapsesAt: change.lapsesAt }
+  }
+
+  return {
+    guard(container) {
+      const { put: _put, remove: _remove, ...editor } = editors[container]
+      return {
+        ...editor,
+        needsApproval: draft => needsApproval(container, draft),
+        async save(proposal, operator, leases) {
+          if (await needsApproval(container, proposal)) return propose(container, proposal, operator, leases)
+          return editor.save(proposal, operator)
+        },
+      }
+    },
+
+    async approve(id, operator) {
+      const found = await changes.read(id)
+      if (!found) return { kind: 'unknown' }
+      const { change } = found
+      const standing = standingOf(change, now())
+      if (standing === 'lapsed') return { kind: 'lapsed' }
+      if (standing !== 'proposed') return { kind: 'settled', state: standing }
+      const approver = proposerOf(operator)
+      if (isSamePerson(change.proposedBy, approver)) return { kind: 'same-person' }
+      const settled = { settledBy: approver, settledAt: new Date(now()).toISOString() }
+      const claimed = await changes.replace({ ...change, ...settled, state: 'approving' }, found.etag)
+      if (!claimed) return { kind: 'settled', state: 'approving' }
+      const approval = { change: id, proposedBy: change.proposedBy }
+      const changed = await editors[change.container].save(proposalOf(change), operator, approval)
+      const state = changed.kind === 'changed' ? 'approved' : 'refused'
+      // The change is made: if its state cannot be kept now, a later approval finds the document changed.
+      await changes.replace({ ...claimed.change, state }, claimed.etag).catch(() => undefined)
+      return changed.kind === 'changed' ? { kind: 'saved', change: claimed.change, changed } : changed
+    },
+
+    async withdraw(id, operator) {
+      const found = await changes.read(id)
+      if (!found) return { kind: 'unknown' }
+      const standing = standingOf(found.change, now())
+      if (standing !== 'proposed' && standing !== 'lapsed') return { kind: 'settled', state: standing }
+      const settled = { settledBy: proposerOf(operator), settledAt: new Date(now()).toISOString() }
+      const withdrawn = await onRecord(entryAbout(found.change, 'withdraw', operator), async () => {
+        return Boolean(await changes.replace({ ...found.change, ...settled, state: 'withdrawn' }, found.etag))
+      })
+      return withdrawn ? { kind: 'withdrawn' } : { kind: 'settled', state: 'approving' }
+    },
+  }
+}
+
+/** The change that was proposed, as it was. */
+export function proposalOf({ action, name, document, expected }: PendingChange): Proposal {
+  if (action === 'put') return { action, name, document, expected }
+  if (expected === 'absent') throw new Error('what is not there cannot be removed')
+  return { action, name, expected }
+}
+
+function entryAbout(change: PendingChange, action: 'propose' | 'withdraw', operator: Workload) {
+  const { container, name, document, expected, proposedBy } = change
+  const before = expected === 'absent' ? undefined : expected.etag
+  const approval = { change: change.id, proposedBy }
+  return adminEntry({ decision: uuid(), action, container, name, content: document, operator, before, approval })
+}
+
+/** By what is written, readable or not. */
+function saysSo(found: { readonly content: unknown } | undefined): boolean {
+  const content = found?.content
+  return (
+    typeof content === 'object' && content !== null && 'requireApproval' in content && content.requireApproval === true
+  )
+}
+
+function ownNameOf(id: string): DocumentName {
+  return { id, partition: id }
+}

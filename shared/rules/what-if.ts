@@ -1,0 +1,139 @@
+import type { Problem, Stored } from '../document.ts'
+import type { DocumentName } from '../document-kind.ts'
+import type { Calendars } from './calendar.ts'
+import type { Sample, SampleQuery } from './cosmos-recorded-exchanges.ts'
+import { type Change, impact } from './impact.ts'
+import { lint, type Warning } from './lint.ts'
+import type { Rule } from './rule.ts'
+import { compileRules, parseRule, type Ruleset } from './ruleset.ts'
+
+/** A rule or guardrail as it would be saved; without a document, removed. */
+export interface RuleDraft {
+  readonly name: DocumentName
+  readonly document?: unknown
+}
+
+/** The records that a draft is tried on. Times are epoch milliseconds; the last seven days unless said. */
+export interface ImpactRange {
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+  readonly max?: number | undefined
+}
+
+/** What a draft would have made of past decisions, and of how many of them that is said. */
+export interface ImpactReport {
+  readonly newlyDenied: readonly ChangeReport[]
+  readonly newlyAllowed: readonly ChangeReport[]
+  readonly judged: number
+  /** Records that were not judged: something else than rules decided, or they cannot be read. */
+  readonly notJudged: number
+  /** Of those judged, for how many a rule asks for something that the record does not hold. */
+  readonly uncertain: number
+  /** ISO 8601: the records of this time were looked at. `complete`: that is all that was asked for. */
+  readonly from: string
+  readonly to: string
+  readonly complete: boolean
+}
+
+export type ChangeReport = Omit<Change, 'count'> & { readonly calls: number }
+
+export interface WhatIf {
+  /** What is wrong with a rule whoever names it; nothing where it can be read. */
+  problemsOf(document: unknown): readonly Problem[]
+  /** Warnings about the rules that bear on the draft's target, with the draft in its place. */
+  lint(draft: RuleDraft): Promise<readonly Warning[]>
+  /** Judges recorded exchanges again, with the draft in its place. */
+  impact(draft: RuleDraft, range?: ImpactRange): Promise<ImpactReport>
+}
+
+export interface WhatIfOptions {
+  /** The stored rules of a partition; of all, some thousand at most. */
+  readonly rules: (partition: string | undefined) => Promise<readonly Stored<unknown>[]>
+  readonly calendars: () => Promise<Calendars>
+  /** How callers name a target. */
+  readonly namesOf: (target: string) => Promise<readonly string[]>
+  readonly sample: (query: SampleQuery) => Promise<Sample>
+  /** Wall clock, epoch milliseconds. */
+  readonly now: () => number
+}
+
+const week = 7 * 86_400_000
+const sampled = 5_000
+/** Of a guardrail, so many targets are judged: each costs a query. */
+const judgedTargets = 200
+const shown = 200
+const everyTarget = '*'
+
+/** Tries drafts of rules on what is stored and what was recorded. Saves nothing. */
+export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOptions): WhatIf {
+  const withDraft = async (partition: string | undefined, draft: RuleDraft) => put(await rules(partition), draft)
+
+  /** The rule sets of some targets, with the draft in its place. */
+  async function rulesetsOf(targets: readonly string[], draft: RuleDraft): Promise<ReadonlyMap<string, Ruleset>> {
+    const current = await calendars()
+    const isGuardrail = draft.name.partition === everyTarget
+    const stored = await rules(everyTarget)
+    const guardrails = compileRules(isGuardrail ? put(stored, draft) : stored)
+    const found = new Map<string, Ruleset>()
+    for (const target of targets.slice(0, judgedTargets)) {
+      const own = compileRules(isGuardrail ? await rules(target) : await withDraft(target, draft))
+      found.set(target, { own, guardrails, calendars: current })
+    }
+    return found
+  }
+
+  return {
+    problemsOf(document) {
+      const parsed = parseRule(document)
+      return 'problems' in parsed ? parsed.problems : []
+    },
+
+    async lint(draft) {
+      const isGuardrail = draft.name.partition === everyTarget
+      const own = await withDraft(isGuardrail ? undefined : draft.name.partition, draft)
+      const guardrails = isGuardrail ? [] : await rules(everyTarget)
+      const parsed = [...own, ...guardrails].flatMap(({ content }) => ruleIn(content))
+      return lint(parsed, { now: now(), calendars: await calendars() }).slice(0, shown)
+    },
+
+    async impact(draft, { from = now() - week, to = now(), max = sampled } = {}) {
+      const { partition } = draft.name
+      const targets = partition === everyTarget ? undefined : await namesOf(partition)
+      const found = await sample({ targets, from, to, max })
+      const { exchanges } = found
+      const asked = new Set(exchanges.flatMap(({ facts }) => (facts ? [facts.target.id] : [])))
+      const rulesets = await rulesetsOf(partition === everyTarget ? [...asked] : [partition], draft)
+      const { newlyAllowed, newlyDenied, judged, uncertain } = impact(exchanges, target => rulesets.get(target))
+      return {
+        newlyDenied: newlyDenied.slice(0, shown).map(reported),
+        newlyAllowed: newlyAllowed.slice(0, shown).map(reported),
+        judged,
+        notJudged: exchanges.length + found.unreadable - judged,
+        uncertain,
+        from: new Date(found.from).toISOString(),
+        to: new Date(to).toISOString(),
+        complete: found.complete,
+      }
+    },
+  }
+}
+
+/** The rules of a partition as they would be stored. */
+function put(stored: readonly Stored<unknown>[], { name, document }: RuleDraft): readonly Stored<unknown>[] {
+  const others = stored.filter(({ content }) => !isCalled(content, name))
+  return document === undefined ? others : [...others, { content: document, version: 'draft' }]
+}
+
+function isCalled(content: unknown, { id, partition }: DocumentName): boolean {
+  if (typeof content !== 'object' || content === null || !('id' in content) || !('target' in content)) return false
+  return content.id === id && content.target === partition
+}
+
+function ruleIn(content: unknown): readonly Rule[] {
+  const parsed = parseRule(content)
+  return 'rule' in parsed ? [parsed.rule] : []
+}
+
+function reported({ count, ...change }: Change): ChangeReport {
+  return { ...change, calls: count }
+}
