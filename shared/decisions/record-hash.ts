@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 
 /** What Cosmos DB adds to a document. https://learn.microsoft.com/azure/cosmos-db/resource-model#azure-cosmos-db-items */
@@ -9,8 +9,14 @@ const systemMembers: ReadonlySet<string> = new Set(['_rid', '_self', '_etag', '_
  * Throws a `TypeError` for what JSON cannot hold.
  */
 export function recordHash(document: object): string {
-  const written = Object.entries(document).filter(([member]) => !systemMembers.has(member))
-  const canonical = canonicalize(Object.fromEntries(written))
+  const canonical = canonicalize(withoutSystemMembers(document))
   if (canonical === undefined) throw new TypeError('expected a document that JSON can hold')
-  return createHash('sha256').update(canonical).digest('hex')
+  return hash('sha256', canonical, 'hex')
+}
+
+/** The document itself where it has none, as every record has that is being written. */
+function withoutSystemMembers(document: object): object {
+  const members = Object.entries(document)
+  const written = members.filter(([member]) => !systemMembers.has(member))
+  return written.length === members.length ? document : Object.fromEntries(written)
 }
