@@ -11,7 +11,7 @@ const main = fileURLToPath(new URL('bench/run.ts', import.meta.url))
 const results = () => readFileSync(new URL('bench/RESULTS.md', import.meta.url), 'utf8')
 
 /** As short as it can be: what comes out is a number, and says nothing about speed. */
-const tiny = '--rounds 1 --seconds 0.2 --callers 4 --mints 2 --starts 1 --soak 0.2'.split(' ')
+const tiny = '--rounds 1 --seconds 0.2 --callers 4 --mints 2 --starts 1 --soak 0.2 --records 300'.split(' ')
 
 interface Ended {
   readonly code: number
@@ -46,6 +46,9 @@ test('--json prints one object of every stable name, each a positive number, and
     'exchange.static.throughput_ratio',
     'exchange.live.throughput_ratio',
     'lease.live.cost_ratio',
+    'exchange.durable.throughput_ratio',
+    'exchange.durable.vs_single_writes',
+    'exchange.durable.p99_ratio',
     'exchange.mint.ms',
     'lease.mint.vs_parts_ratio',
     'lease.revocations_per_s',
@@ -53,6 +56,7 @@ test('--json prints one object of every stable name, each a positive number, and
     'cold_start.ms',
     'cold_start.ratio',
     'memory.mb',
+    'verify_log.records_per_s',
   ])
   for (const value of Object.values(measured)) expect(value).toBeGreaterThan(0)
   expect(results()).toBe(before)

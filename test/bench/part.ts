@@ -13,6 +13,8 @@ export interface Plan {
   readonly starts: number
   /** Seconds of load before memory is looked at. */
   readonly soak: number
+  /** Records of the log that is verified. */
+  readonly records: number
 }
 
 /** What a part may use. */

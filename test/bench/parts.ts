@@ -1,6 +1,7 @@
 import { coldStart } from './cold-start.ts'
 import { decisionCost } from './decide.ts'
 import { compileCost } from './decide-compile.ts'
+import { durableExchange } from './exchange-durable.ts'
 import { liveExchange } from './exchange-live.ts'
 import { mintExchange } from './exchange-mint.ts'
 import { staticExchange } from './exchange-static.ts'
@@ -11,6 +12,7 @@ import { memory } from './memory.ts'
 import { noop } from './noop.ts'
 import type { Part } from './part.ts'
 import { verify } from './verify.ts'
+import { logVerification } from './verify-log.ts'
 
 /** The benchmark, in the order in which it runs. */
 export const parts: readonly Part[] = [
@@ -21,9 +23,11 @@ export const parts: readonly Part[] = [
   staticExchange,
   liveExchange,
   liveLease,
+  durableExchange,
   mintExchange,
   revocations,
   flood,
   coldStart,
   memory,
+  logVerification,
 ]

@@ -9,11 +9,11 @@ const usage = `npm run bench [-- options]
   --only a,b     the parts with a name that begins so
   --json         one JSON object of names and numbers, and nothing else, on stdout
   --quick        shorter everything: to see that it works, not for numbers
-  --rounds N --seconds N --callers N --mints N --starts N --soak N`
+  --rounds N --seconds N --callers N --mints N --starts N --soak N --records N`
 
 /** What the names promise: `soak` is the minute of load. */
-const full: Plan = { rounds: 5, seconds: 2, callers: 64, mints: 200, starts: 9, soak: 60 }
-const quick: Plan = { rounds: 2, seconds: 0.5, callers: 64, mints: 20, starts: 3, soak: 5 }
+const full: Plan = { rounds: 5, seconds: 2, callers: 64, mints: 200, starts: 9, soak: 60, records: 100_000 }
+const quick: Plan = { rounds: 2, seconds: 0.5, callers: 64, mints: 20, starts: 3, soak: 5, records: 5_000 }
 
 interface Wanted {
   readonly plan: Plan
@@ -38,6 +38,7 @@ function readArguments(): Wanted {
       mints: number,
       starts: number,
       soak: number,
+      records: number,
     },
   })
   const lengths = values.quick ? quick : full

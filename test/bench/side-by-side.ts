@@ -20,33 +20,50 @@ export async function turn({ plan, stage }: Context, host: Host, path: string, f
   return { ...answered, cost: used === undefined ? undefined : used / answered.answers }
 }
 
-/**
- * The throughput of an exchange as a ratio to the no-op's, which is sent the very same forms. They take turns in short
- * rounds, each first in every other one, so that a machine that is busy with something else slows both; one round of
- * each warms them up and is not counted.
- */
-export async function ratioToNoop(context: Context, name: string, forms: readonly Form[]): Promise<Measurement> {
-  const { plan, stage, progress } = context
-  const loads = {
-    noop: await turns(context, await stage.noop(), '/noop', forms),
-    exchange: await turns(context, await stage.gateway(), '/token', forms),
-  }
-  const order = ['noop', 'exchange'] as const
-  for (let round = 0; round < plan.rounds; round++) {
-    for (const load of round % 2 === 0 ? order : order.toReversed()) await loads[load].take()
-    progress(`${name}: round ${round + 1} of ${plan.rounds}`)
-  }
-  const [noop, exchange] = [loads.noop.taken, loads.exchange.taken]
-  const ratios = exchange.map(({ rate }, round) => rate / (noop[round]?.rate ?? Number.NaN))
-  const detail = `exchange ${describeTurns(exchange)}; no-op ${describeTurns(noop)}`
-  return { name, value: median(ratios), unit: 'of the no-op', spread: spread(ratios), detail }
+/** What is loaded: a function of a host. */
+export interface Loaded {
+  readonly host: Host
+  readonly path: string
 }
 
-/** Takes turns after one that warms up and is not kept. */
-async function turns(context: Context, host: Host, path: string, forms: readonly Form[]) {
-  const taken: Turn[] = []
-  await turn(context, host, path, forms)
-  return { taken, take: async () => void taken.push(await turn(context, host, path, forms)) }
+/**
+ * Loads several hosts with the very same forms. They take turns in short rounds, in the opposite order in every other
+ * one, so that a machine that is busy with something else slows all; one round of each warms them up and is not counted.
+ * The turns of each, in the order of the loads.
+ */
+export async function takeTurns(
+  context: Context,
+  { name, forms, loads }: { readonly name: string; readonly forms: readonly Form[]; readonly loads: readonly Loaded[] },
+): Promise<readonly (readonly Turn[])[]> {
+  const takers = loads.map(({ host, path }) => {
+    const taken: Turn[] = []
+    return { taken, take: () => turn(context, host, path, forms) }
+  })
+  for (const { take } of takers) await take()
+  const { rounds } = context.plan
+  for (let round = 0; round < rounds; round++) {
+    for (const { taken, take } of round % 2 === 0 ? takers : takers.toReversed()) taken.push(await take())
+    context.progress(`${name}: round ${round + 1} of ${rounds}`)
+  }
+  return takers.map(({ taken }) => taken)
+}
+
+/** What was seen of some turns, as a ratio to others in the same rounds. */
+export function ratios(turns: readonly Turn[], others: readonly Turn[], of: (turn: Turn) => number): readonly number[] {
+  return turns.map((turn, round) => of(turn) / (others[round] ? of(others[round]) : Number.NaN))
+}
+
+/** The throughput of an exchange as a ratio to the no-op's. */
+export async function ratioToNoop(context: Context, name: string, forms: readonly Form[]): Promise<Measurement> {
+  const { stage } = context
+  const loads = [
+    { host: await stage.noop(), path: '/noop' },
+    { host: await stage.gateway(), path: '/token' },
+  ]
+  const [noop = [], exchange = []] = await takeTurns(context, { name, forms, loads })
+  const rates = ratios(exchange, noop, ({ rate }) => rate)
+  const detail = `exchange ${describeTurns(exchange)}; no-op ${describeTurns(noop)}`
+  return { name, value: median(rates), unit: 'of the no-op', spread: spread(rates), detail }
 }
 
 /** Medians of what turns have seen. */

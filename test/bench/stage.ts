@@ -6,6 +6,7 @@ import { startGateway } from '../../infra/local/stack.ts'
 import { type Surroundings, startSurroundings } from '../../infra/local/surroundings.ts'
 import { type LoadGenerator, startLoadGenerator } from './load.ts'
 import { makeNoopApp } from './noop-app.ts'
+import { makeSingleWritesApp } from './single-writes-app.ts'
 
 /** What parts measure on, started once, by the first part that needs it. */
 export interface Stage {
@@ -14,6 +15,8 @@ export interface Stage {
   noop(): Promise<Host>
   surroundings(): Promise<Surroundings>
   gateway(): Promise<Host>
+  /** A gateway whose decision log writes each record by itself. */
+  singleWrites(): Promise<Host>
   /** Starts a gateway that no part has used. Whoever asked for it stops it. */
   freshGateway(): Promise<Host>
   /** What gateways printed last, but for records of what was allowed: why a run failed. */
@@ -42,10 +45,16 @@ export function openStage(): Stage {
   const noop = onceOnly(() => stopped(startNoop(folder())))
   const surroundings = onceOnly(() => stopped(startSurroundings(join(folder(), 'stack'))))
   const complaints: string[] = []
-  const freshGateway = async () => startGateway(await surroundings(), { settings: unlimited, onOutput: keepComplaint })
+  const startWith = async (settings: Readonly<Record<string, string>>) =>
+    startGateway(await surroundings(), { settings: { ...unlimited, ...settings }, onOutput: keepComplaint })
+  const freshGateway = () => startWith({})
   const gateway = onceOnly(async () => {
     await surroundings()
     return stopped(freshGateway())
+  })
+  const singleWrites = onceOnly(async () => {
+    await surroundings()
+    return stopped(makeSingleWritesApp(folder()).then(startWith))
   })
 
   function keepComplaint(line: string): void {
@@ -67,6 +76,7 @@ export function openStage(): Stage {
     noop,
     surroundings,
     gateway,
+    singleWrites,
     freshGateway,
     complaints,
     async stop() {
