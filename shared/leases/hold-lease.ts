@@ -60,6 +60,12 @@ export interface Leases {
   release(stored: StoredLease): Promise<void>
 }
 
+/** The leases of one instance. */
+export interface InstanceLeases extends Leases {
+  /** How many live leases it remembers. */
+  remembered(): number
+}
+
 export interface LeasesOptions {
   readonly store: LeaseStore
   readonly places: QuotaPlaces
@@ -70,6 +76,9 @@ export interface LeasesOptions {
   readonly now: () => number
   /** Waits so many milliseconds. */
   readonly pause?: (milliseconds: number) => Promise<unknown>
+  /** Hears whether a live lease was remembered, and of each that this instance reserved. Never throws. */
+  readonly onLookup?: (isFound: boolean) => void
+  readonly onReserved?: (target: string) => void
 }
 
 /** How often and how long a request waits for an account that another is making: about three seconds. */
@@ -82,7 +91,8 @@ const rememberedLeases = 10_000
  * One minter per account: whoever creates the lease makes the account, everybody else describes it. A reserved lease
  * past its time is given up, and the next generation, another account, takes its place.
  */
-export function openLeases({ store, places, deployment, derivationKey, now, pause = sleep }: LeasesOptions): Leases {
+export function openLeases(options: LeasesOptions): InstanceLeases {
+  const { store, places, deployment, derivationKey, now, pause = sleep, onLookup, onReserved } = options
   const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit })
 
   async function secretOf({ target, id, salt, keyVersion }: Lease): Promise<Secret> {
@@ -106,7 +116,10 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
       if (wait > 0) await pause(wait)
       const found = await store.read(slot.id, generation)
       const reserved = found ? await retake(found, request.quota) : await reserve(request, slot, generation)
-      if (reserved) return heldIn(slot, reserved, true)
+      if (reserved) {
+        onReserved?.(request.target)
+        return heldIn(slot, reserved, true)
+      }
       if (!found) continue
       const situation = situationOf(found.lease, now())
       if (situation === 'live') return remembered(await heldIn(slot, found, false))
@@ -134,7 +147,9 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
       const request = { ...identity, deployment, decision }
       const slot = slotAt(request, now())
       const known = live.get(slot.id)
-      if (known && Date.parse(known.stored.lease.expiresAt) > now()) return held(slot, known, false)
+      const isLive = known !== undefined && Date.parse(known.stored.lease.expiresAt) > now()
+      onLookup?.(isLive)
+      if (isLive) return held(slot, known, false)
       for (let generation = 0; generation < maxGenerations; generation++) {
         const held = await atGeneration(request, slot, generation)
         if (held) return held
@@ -178,6 +193,8 @@ export function openLeases({ store, places, deployment, derivationKey, now, paus
       const ended = await store.replace(ending(lease, 'released', now()), etag).finally(() => live.delete(lease.slot))
       if (!ended) throw unavailable('lease_lost', { retryAfter: 1 })
     },
+
+    remembered: () => live.size,
   }
 }
 
