@@ -7,7 +7,12 @@ import {
   PeriodicExportingMetricReader,
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics'
-import { AlwaysOnSampler, SimpleSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace'
+import {
+  AlwaysOnSampler,
+  BasicTracerProvider,
+  SimpleSpanProcessor,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base'
 
 // Loaded by `node --import` before a function app, as an operator loads an SDK: writes every span and number to a file.
 const file = process.env['TEST_TELEMETRY_FILE'] ?? ''
@@ -42,8 +47,8 @@ const numbers: PushMetricExporter = {
 
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 // The host's own traces are not sampled, and every span is wanted.
-const spanProcessors = [new SimpleSpanProcessor({ exporter: spans })]
-trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors, sampler: new AlwaysOnSampler() }))
+const spanProcessors = [new SimpleSpanProcessor(spans)]
+trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors, sampler: new AlwaysOnSampler() }))
 const reader = new PeriodicExportingMetricReader({
   exporter: numbers,
   exportIntervalMillis: 1_000,

@@ -16,13 +16,13 @@ import {
   MetricReader,
 } from '@opentelemetry/sdk-metrics'
 import {
+  BasicTracerProvider,
   BatchSpanProcessor,
   InMemorySpanExporter,
   type ReadableSpan,
   SimpleSpanProcessor,
   type SpanExporter,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace'
+} from '@opentelemetry/sdk-trace-base'
 import { afterEach, describe, expect, test } from 'vitest'
 import { unavailable } from '../shared/errors.ts'
 import { openTelemetry } from '../shared/telemetry.ts'
@@ -52,7 +52,7 @@ afterEach(() => {
 function registerSdk(aggregationTemporality = AggregationTemporality.CUMULATIVE) {
   const exporter = new InMemorySpanExporter()
   const reader = new OnDemand({ aggregationTemporalitySelector: () => aggregationTemporality })
-  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
+  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   return {
@@ -263,9 +263,9 @@ describe('telemetry that is broken changes nothing', () => {
     }
     const spanProcessors = [
       new SimpleSpanProcessor({ exporter: stuck }),
-      new BatchSpanProcessor({ exporter: stuck, maxQueueSize: 1, maxExportBatchSize: 1 }),
+      new BatchSpanProcessor(stuck, { maxQueueSize: 1, maxExportBatchSize: 1 }),
     ]
-    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors }))
+    trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors }))
     const route = watchedRoute()
     for (let turn = 0; turn < 50; turn++) await issuedBy(route)
     expect(exported.length).toBeGreaterThan(0)
