@@ -14,6 +14,8 @@ export interface Posted<Form> {
   /** The id that the caller is given, whatever comes of it. */
   readonly decision: string
   readonly client: SeenClient
+  /** The trace that it belongs to (W3C Trace Context), as the host tells it. */
+  readonly traceParent: string | null | undefined
 }
 
 export interface OAuthEndpoint<Form> {
@@ -43,7 +45,9 @@ export function registerOAuthEndpoint<Form>(name: string, { count, parse, answer
       const decision = uuid()
       if (request.method !== 'POST') return methodNotAllowed('POST', decision)
       try {
-        return await answer({ form: await formOf(request, decision), decision, client: seenClient(request) })
+        const form = await formOf(request, decision)
+        const traceParent = context.traceContext?.traceParent
+        return await answer({ form, decision, client: seenClient(request), traceParent })
       } catch (error) {
         return errorAnswer(logFailure(error, decision, context), decision)
       }

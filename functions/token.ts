@@ -14,8 +14,9 @@ export function registerToken({ steps }: ExchangeGateway): void {
   registerOAuthEndpoint('token', {
     count: steps.count,
     parse: parseExchangeRequest,
-    async answer({ form: request, decision, client }) {
-      const outcome = await exchange({ request, decision, client, signal: AbortSignal.timeout(budget) }, steps)
+    async answer({ form: request, ...posted }) {
+      const { decision } = posted
+      const outcome = await exchange({ request, ...posted, signal: AbortSignal.timeout(budget) }, steps)
       if (outcome.outcome === 'refused') return errorAnswer(outcome, decision)
       return jsonAnswer(200, tokenResponse(outcome, decision, steps.now()))
     },

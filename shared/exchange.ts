@@ -14,6 +14,7 @@ import type { Client, Facts, Posture } from './rules/facts.ts'
 import type { Ruleset } from './rules/ruleset.ts'
 import type { Targets, UnreadableTarget } from './targets/cosmos-targets.ts'
 import type { Target } from './targets/target.ts'
+import type { Trail, WatchExchange } from './telemetry-exchange.ts'
 import type { SeenClient } from './workload/client-address.ts'
 import type { Lockdowns } from './workload/cosmos-lockdowns.ts'
 import type { Callers, Identify } from './workload/identify.ts'
@@ -26,6 +27,8 @@ export interface Exchange {
   /** The id that the caller is given, whatever comes of it. */
   readonly decision: string
   readonly client: SeenClient
+  /** The trace that it belongs to (W3C Trace Context), as the host tells it. */
+  readonly traceParent?: string | null | undefined
   /** Ends the exchange's time: nothing is minted after it. */
   readonly signal: AbortSignal
 }
@@ -45,9 +48,13 @@ export interface ExchangeSteps {
   readonly decisions: DecisionLog
   /** Counts what proved no identity, or too often: such requests cost no write each. */
   readonly count: CountRefusal
+  /** Whatever becomes of it, an exchange is not changed by being watched. */
+  readonly watch: WatchExchange
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
 }
+
+type WatchedSteps = ExchangeSteps & { readonly trail: Trail }
 
 /** A credential that may leave: its record is written. */
 export interface Issued {
@@ -71,18 +78,27 @@ type Prepared =
  * The route: verify, find the target, decide, reserve, record, issue. A denial is a value; a failure is an
  * `ExchangeError`. Of a verified workload's exchange there is a record either way, and nothing leaves without one.
  */
-export async function exchange(asked: Exchange, steps: ExchangeSteps): Promise<Issued | Refused> {
+export function exchange(asked: Exchange, steps: ExchangeSteps): Promise<Issued | Refused> {
+  return steps.watch(asked, trail => route(asked, { ...steps, trail }))
+}
+
+async function route(asked: Exchange, steps: WatchedSteps): Promise<Issued | Refused> {
+  const { trail } = steps
   const record = recorder(steps)
   // 1 Who is calling.
+  trail.enter('verify')
   const callers = await identified(asked, steps)
   const client = steps.clientOf(asked.client, callers.actor)
   const asking = { decision: asked.decision, asked: askedOf(asked.request), client, ...callers }
   let known: Known = { ...asking, rules: [], trace: [] }
   try {
     // 2 What they ask for.
+    trail.enter('target')
     const target = await steps.targets.find(asked.request.target)
     if (!target) return await record.refusal(known, refusal('invalid_target', 'target_unknown'))
+    trail.note({ target: target.id, ...('provider' in target && { provider: target.provider }) })
     // 3 May they.
+    trail.enter('decide')
     const ruleset = await steps.rules.of(target.id)
     const { posture, unread } = await postureOf(callers, ruleset, steps)
     const facts = factsOf({ ...asking, posture }, asked.request, target, steps.now())
@@ -96,6 +112,7 @@ export async function exchange(asked: Exchange, steps: ExchangeSteps): Promise<I
     const barred = (await lockedDown(facts, decision, steps)) ?? typeMismatch(asked.request, target)
     if (barred) return await record.refusal(known, barred)
     // 4 Find or reserve the lease, or read what exists already: reading is not releasing.
+    trail.enter('lease')
     const prepared = await prepare(target, decision, known, steps)
     // 5 Write the record. No record, no credential.
     known = { ...known, grant: decision.grant, credential: referenceOf(prepared) }
@@ -111,9 +128,10 @@ export async function exchange(asked: Exchange, steps: ExchangeSteps): Promise<I
 }
 
 /** Verifies the callers and takes from their buckets. What fails here is counted and not recorded: it cost no I/O. */
-async function identified({ request, decision, signal }: Exchange, steps: ExchangeSteps): Promise<Callers> {
+async function identified({ request, decision, signal }: Exchange, steps: WatchedSteps): Promise<Callers> {
   try {
     const callers = await inTime(steps.identify(request), signal)
+    steps.trail.note({ issuer: callers.workload.issuer.id })
     steps.takeRate(callers.workload)
     return callers
   } catch (error) {
@@ -188,7 +206,7 @@ async function prepare(
   target: Target,
   { grant, rules }: Allowed,
   known: Known,
-  steps: ExchangeSteps,
+  steps: WatchedSteps,
 ): Promise<Prepared> {
   const meanings = grant.scopes.map(scope => target.scopes[scope])
   if (target.issuing.kind === 'existing') return { credential: await target.issuing.source.read({ scopes: meanings }) }
@@ -198,7 +216,9 @@ async function prepare(
   const account = { ...target.account, longestName: issuing.longestName }
   const asked = { target: id, provider, settings, account, budgets, meanings, rules, onExpiry, ...who, ...grant }
   const held = await steps.leases.hold(asked, decision)
-  return { held, minter: issuing.minter, lease: held.stored.lease.id }
+  const lease = held.stored.lease.id
+  steps.trail.note({ lease })
+  return { held, minter: issuing.minter, lease }
 }
 
 function referenceOf(prepared: Prepared): Readonly<Record<string, string>> {
@@ -214,10 +234,11 @@ async function beforeMinting<T>(prepared: Prepared, { leases }: ExchangeSteps, s
   })
 }
 
-async function obtain(prepared: Prepared, signal: AbortSignal, { leases }: ExchangeSteps): Promise<Credential> {
+async function obtain(prepared: Prepared, signal: AbortSignal, { leases, trail }: WatchedSteps): Promise<Credential> {
   if (prepared.lease === undefined) return prepared.credential
   const { held, minter } = prepared
   if (!held.mustMint) return minter.describe(held.account, held.secret)
+  trail.enter('mint')
   try {
     if (signal.aborted) throw new NotMinted('temporarily_unavailable', 'deadline', { retryAfter: 1 })
     const credential = await minter.mint(held.account, held.secret, signal)

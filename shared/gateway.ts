@@ -24,6 +24,7 @@ import { describeCause } from './errors.ts'
 import type { ExchangeSteps } from './exchange.ts'
 import { ownNames } from './leases/account-name.ts'
 import { targetBudgets } from './leases/budget.ts'
+import { type CountLeases, leaseCounter } from './leases/cosmos-lease-counts.ts'
 import { cosmosLeaseSearch } from './leases/cosmos-lease-search.ts'
 import { cosmosLeases } from './leases/cosmos-leases.ts'
 import { cosmosPlaces } from './leases/cosmos-places.ts'
@@ -61,6 +62,8 @@ import { targetKind } from './targets/cosmos-target-kind.ts'
 import { cosmosTargets } from './targets/cosmos-targets.ts'
 import { evaluatedTarget, urisIn } from './targets/evaluated-target.ts'
 import { type FindProvider, type OpenProvider, targetDocument } from './targets/target.ts'
+import { openTelemetry } from './telemetry.ts'
+import { type GatewayTelemetry, type InSpan, watchGateway } from './telemetry-gateway.ts'
 import { checkIssuer } from './workload/check-issuer.ts'
 import { clientSeenBy } from './workload/client-address.ts'
 import { openCountries } from './workload/client-country.ts'
@@ -71,7 +74,7 @@ import { fetchJson, postJson } from './workload/https-json.ts'
 import { identifier } from './workload/identify.ts'
 import { issuerDocument } from './workload/issuer.ts'
 import { issuerFacts } from './workload/issuer-facts.ts'
-import { type IssuerKeys, issuerKeys } from './workload/issuer-keys.ts'
+import { type FetchedKeys, issuerKeys } from './workload/issuer-keys.ts'
 import { lockdownDocument } from './workload/lockdown.ts'
 import { lockdownKind } from './workload/lockdown-kind.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
@@ -83,6 +86,7 @@ import { tokenVerifier, type VerifyToken } from './workload/verify-token.ts'
 /** What pods use. */
 export interface ExchangeGateway {
   readonly steps: ExchangeSteps
+  readonly inSpan: InSpan
   /** Throws 503 where nothing could be decided now. */
   ready(): Promise<void>
 }
@@ -122,6 +126,9 @@ export interface TimersGateway {
   reconcile(signal: AbortSignal): Promise<ReconciliationRun>
   answerChecks(signal: AbortSignal): Promise<ChecksRun>
   takeCheckpoint: TakeCheckpoint
+  readonly inSpan: InSpan
+  /** Counts the leases for whoever collects numbers. Never throws. */
+  observeLeases(signal: AbortSignal): Promise<void>
 }
 
 /** A wired gateway: the parts of the roles that this app has. */
@@ -140,7 +147,8 @@ interface Surroundings {
   readonly settings: Settings
   readonly now: () => number
   readonly monotonic: () => number
-  readonly keys: IssuerKeys
+  readonly keys: FetchedKeys
+  readonly telemetry: GatewayTelemetry
   readonly print: (line: string) => void
   readonly onClose: (end: () => void | Promise<void>) => void
 }
@@ -149,11 +157,15 @@ interface Surroundings {
 export function openGateway(settings: Settings): Gateway {
   const monotonic = () => performance.now()
   const ends: (() => void | Promise<void>)[] = []
+  const keys = issuerKeys({ fetchJson, monotonic })
+  const telemetry = watchGateway(openTelemetry(), monotonic)
+  telemetry.keyAges(keys.ages)
   const surroundings: Surroundings = {
     settings,
     now: Date.now,
     monotonic,
-    keys: issuerKeys({ fetchJson, monotonic }),
+    keys,
+    telemetry,
     print: line => console.log(line),
     onClose: end => ends.push(end),
   }
@@ -172,7 +184,7 @@ export function openGateway(settings: Settings): Gateway {
 }
 
 function openExchange(surroundings: Surroundings): ExchangeGateway {
-  const { settings, now, monotonic, keys, onClose } = surroundings
+  const { settings, now, monotonic, keys, telemetry, onClose } = surroundings
   const countryOf = settings.geoipDatabase === undefined ? () => undefined : openCountries(settings.geoipDatabase)
   const role = openRole('exchange', surroundings)
   const follow = (id: string, from: 'beginning' | 'now') => (onChange: (document: Document) => void) =>
@@ -200,7 +212,10 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
     deployment: settings.deployment,
     derivationKey: version => readSecret(settings.derivationKey, version),
     now,
+    onLookup: telemetry.lookup('live-leases'),
+    onReserved: telemetry.reserved,
   })
+  telemetry.rememberedLeases(leases.remembered)
   const review = tokenReviewer({ postJson, readSecret, monotonic })
   const { count, flush } = refusalCounts(role.decisions, now)
   const counting = setInterval(() => void flush(), settings.countInterval).unref()
@@ -209,7 +224,7 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
     await flush()
   })
   const steps: ExchangeSteps = {
-    identify: identifier(tokenVerifier({ issuers, keys, review, now })),
+    identify: identifier(tokenVerifier({ issuers, keys, review, now, onLookup: telemetry.lookup('verified-tokens') })),
     takeRate: rateLimit(settings.rates, monotonic),
     clientOf: (seen, actor) => clientSeenBy(seen, actor, { forwarders: settings.forwarders, countryOf }),
     targets,
@@ -218,10 +233,14 @@ function openExchange(surroundings: Surroundings): ExchangeGateway {
     lockdowns: cosmosLockdowns(follow('lockdowns', 'beginning')),
     leases,
     decisions: role.decisions,
-    count,
+    count(decision, error) {
+      telemetry.refused(error)
+      count(decision, error)
+    },
+    watch: telemetry.watch,
     now,
   }
-  return { steps, ready: () => issuers.ready() }
+  return { steps, inSpan: telemetry.inSpan, ready: () => issuers.ready() }
 }
 
 function openManage(surroundings: Surroundings): ManageGateway {
@@ -351,7 +370,7 @@ function openEditors(
 }
 
 function openTimers(surroundings: Surroundings): TimersGateway {
-  const { now, settings } = surroundings
+  const { now, settings, telemetry } = surroundings
   const { container, decisions, readSecret } = openRole('timers', surroundings)
   const { findProvider, open } = openProviders(readSecret, surroundings)
   const store = cosmosLeases(container('leases'))
@@ -382,10 +401,24 @@ function openTimers(surroundings: Surroundings): TimersGateway {
     open,
   }
   return {
-    revokeDue: signal => revokeDue({ ...steps, signal }),
+    async revokeDue(signal) {
+      const run = await revokeDue({ ...steps, signal })
+      telemetry.revocations(run)
+      return run
+    },
     reconcile: signal => reconcile({ ...reconciling, signal }),
     answerChecks: signal => answerChecks({ ...checking, signal }),
     takeCheckpoint: openCheckpoints(container, surroundings),
+    inSpan: telemetry.inSpan,
+    observeLeases: leaseObserver(leaseCounter(container('leases')), telemetry),
+  }
+}
+
+/** A count that fails is one fewer: the next run counts again. */
+function leaseObserver(countLeases: CountLeases, { leaseCounts }: GatewayTelemetry): TimersGateway['observeLeases'] {
+  return async signal => {
+    const counts = await countLeases(signal).catch(() => undefined)
+    if (counts) leaseCounts(counts)
   }
 }
 
@@ -428,7 +461,7 @@ interface RoleParts {
 }
 
 /** The clients of one role, under its own identity. */
-function openRole(role: Role, { settings, now, monotonic, print, onClose }: Surroundings): RoleParts {
+function openRole(role: Role, { settings, now, monotonic, telemetry, print, onClose }: Surroundings): RoleParts {
   const credential = identityOf(role, settings)
   const database = (retryOptions: RetryOptions) => {
     const client = new CosmosClient({
@@ -452,6 +485,8 @@ function openRole(role: Role, { settings, now, monotonic, print, onClose }: Surr
     now,
     monotonic,
     print,
+    onBatch: telemetry.batch,
+    onClosed: ({ because }) => telemetry.streamClosed(because),
   })
   onClose(decisions.close)
   const container = (id: string) => documents.container(id)
@@ -461,7 +496,7 @@ function openRole(role: Role, { settings, now, monotonic, print, onClose }: Surr
   return {
     container,
     decisions,
-    readSecret: keyVaultReader({ vaults, now, monotonic }),
+    readSecret: keyVaultReader({ vaults, now, monotonic, onLookup: telemetry.lookup('secrets') }),
   }
 }
 

@@ -140,6 +140,7 @@ const isICalendar = (path: string) => path === 'shared/rules/icalendar.ts' || wi
 const homes: Readonly<Record<string, (found: Import) => boolean>> = {
   '@azure/functions': ({ from }) => within(from, 'functions'),
   '@azure/cosmos': ({ from }) => from === 'shared/gateway.ts' || basename(from).startsWith('cosmos-'),
+  '@opentelemetry/api': ({ from }) => from === 'shared/telemetry.ts',
   '@azure/identity': ({ from }) => from === 'shared/gateway.ts',
   '@azure/keyvault-keys': ({ from }) => from === 'shared/gateway.ts' || basename(from).startsWith('key-vault-'),
   '@azure/keyvault-secrets': ({ from }) => from === 'shared/gateway.ts' || basename(from).startsWith('key-vault-'),

@@ -29,10 +29,11 @@ function expected(one: Case) {
   const { rules, passedOver } = decision
   const who = { workload, ...(actor && { actor }), client }
   const asked = { target: facts.target.id, scopes: facts.scopes }
+  const took = { durationMs: 0, timings: expect.any(Object) }
   const judged = { facts: others, rules, ...limits, trace, passedOver, ...granted }
   return {
     decision: { ...decision, trace },
-    records: [{ kind: 'exchange', decision: 'decision-1', ...record, asked, ...who, ...judged, durationMs: 0 }],
+    records: [{ kind: 'exchange', decision: 'decision-1', ...record, asked, ...who, ...judged, ...took }],
     told,
     unreadable,
   }

@@ -9,6 +9,8 @@ import { type Exchange, type ExchangeSteps, exchange, type Issued } from '../sha
 import type { Refused } from '../shared/exchange-refusal.ts'
 import type { UnreadableTarget } from '../shared/targets/cosmos-targets.ts'
 import type { Target } from '../shared/targets/target.ts'
+import { openTelemetry } from '../shared/telemetry.ts'
+import { exchangeWatcher } from '../shared/telemetry-exchange.ts'
 import { clientSeenBy } from '../shared/workload/client-address.ts'
 import { blocks, type Lockdown } from '../shared/workload/lockdown.ts'
 import { instanceOn, leaseMemory } from './leases/lease-store.ts'
@@ -136,6 +138,7 @@ export function openRoute(...rules: readonly RuleDocument[]): Route {
     leases: instanceOn(store, clock),
     decisions,
     count: (decision, { reason }) => void counted.push(`${decision} ${reason}`),
+    watch: exchangeWatcher(openTelemetry(), () => performance.now()),
     now: () => clock.time,
   }
   return {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -43,8 +43,13 @@ export interface RunningStack extends Stack {
   addTarget(target: NewTarget): Promise<void>
   /** Takes a text for a secret, so that {@link leaks} looks for it. Tokens and credentials are noted by themselves. */
   note(secret: string): void
-  /** The documents and printed lines that hold a secret or a token that was seen so far. */
-  leaks(): Promise<readonly string[]>
+  /**
+   * The documents, printed lines, spans and numbers that hold a secret or a token that was seen so far, as it is or
+   * encoded; and of other texts, those.
+   */
+  leaks(others?: readonly string[]): Promise<readonly string[]>
+  /** The spans, one a line, and numbers that a gateway with `telemetry` has exported. */
+  telemetry(): Promise<readonly string[]>
 }
 
 export type PodName = keyof typeof podsByName
@@ -104,12 +109,21 @@ const login = z.strictObject({
 const grantType = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const jwt = 'urn:ietf:params:oauth:token-type:jwt'
 
+export interface RunOptions extends Omit<StackOptions, 'dir' | 'onOutput'> {
+  /** Registers an SDK of OpenTelemetry in the gateway's process, as an operator may. */
+  readonly telemetry?: boolean
+}
+
+const collector = new URL('collect-telemetry.ts', import.meta.url).href
+
 /** Starts a stack whose gateway sees changes within a fraction of a second. `stop` removes its folder too. */
-export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> = {}): Promise<RunningStack> {
+export async function runStack(options: RunOptions = {}): Promise<RunningStack> {
   const dir = await mkdtemp(join(tmpdir(), 'causeway-test-'))
   const output: string[] = []
   const fast = { CAUSEWAY_REFRESH_INTERVAL: 'PT0.2S', CAUSEWAY_COUNT_INTERVAL: 'PT0.2S' }
-  const settings = { ...fast, ...options.settings }
+  const collected = join(dir, 'telemetry.jsonl')
+  const collecting = { NODE_OPTIONS: `--import ${collector}`, TEST_TELEMETRY_FILE: collected }
+  const settings = { ...fast, ...(options.telemetry && collecting), ...options.settings }
   const stack = await startStack({ ...options, settings, dir, onOutput: line => output.push(line) })
   const { database: documents, close } = openDatabase(stack)
   const { vault: secrets, applications } = openSecrets(dir)
@@ -228,9 +242,17 @@ export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> =
   const records = () => read<DecisionRecord>('decisions', 'SELECT * FROM c')
   const leases = () => read<Document>('leases', 'SELECT * FROM c')
 
-  async function leaks(): Promise<readonly string[]> {
-    const written = [...(await records()), ...(await leases())].map(document => JSON.stringify(document))
-    return [...written, ...output].filter(text => [...seen].some(secret => text.includes(secret)))
+  async function telemetry(): Promise<readonly string[]> {
+    const text = options.telemetry ? await readFile(collected, 'utf8') : ''
+    return text.split('\n').filter(line => line !== '')
+  }
+
+  async function leaks(others: readonly string[] = []): Promise<readonly string[]> {
+    const written = await Promise.all(kept.map(container => read<Document>(container, 'SELECT * FROM c')))
+    const documents = written.flat().map(document => JSON.stringify(document))
+    const texts = [...documents, ...output, ...(await telemetry()), ...others]
+    const forms = [...seen].flatMap(encodings)
+    return texts.filter(text => forms.some(form => text.includes(form)))
   }
 
   async function stop(): Promise<void> {
@@ -258,8 +280,37 @@ export async function runStack(options: Omit<StackOptions, 'dir' | 'onOutput'> =
     addTarget,
     note,
     leaks,
+    telemetry,
     stop,
   }
+}
+
+/** Where a gateway writes, or operators. */
+const kept = ['decisions', 'streams', 'checkpoints', 'leases', 'rules', 'targets', 'issuers'] as const
+
+/** A text as it is, and as it would be found where somebody encoded it, alone or within a longer one. */
+export function encodings(text: string): readonly string[] {
+  const json = JSON.stringify(text).slice(1, -1)
+  const percent = encodeURIComponent(text)
+  const form = new URLSearchParams([['', text]]).toString().slice(1)
+  const hex = Buffer.from(text).toString('hex')
+  const nested = JSON.stringify(json).slice(1, -1)
+  const plain = [text, json, nested, percent, percent.toLowerCase(), form, hex, hex.toUpperCase()]
+  return [...new Set([...plain, ...base64Forms(text, 'base64'), ...base64Forms(text, 'base64url')])]
+}
+
+/** In a longer text, it begins at any of three places of a group; what its neighbours change at both ends is left out. */
+function base64Forms(text: string, encoding: 'base64' | 'base64url'): readonly string[] {
+  const alone = Buffer.from(text).toString(encoding)
+  const within = [0, 1, 2].map(before => {
+    const whole = Buffer.from(' '.repeat(before) + text)
+    const end = whole.length - (whole.length % 3)
+    return whole
+      .subarray(0, end)
+      .toString(encoding)
+      .slice(before === 0 ? 0 : 4)
+  })
+  return [alone, ...within]
 }
 
 /** What must not be found anywhere of a secret: its text; of a JWT, its payload and its signature. */

@@ -9,12 +9,14 @@ const budget = 50_000
  * Each minute: signs how far the decision log has come. A run that fails is a line in the log, and the next run tries
  * again: until then the newest records are there, and not proven.
  */
-export function registerCheckpoint({ takeCheckpoint }: TimersGateway): void {
+export function registerCheckpoint({ takeCheckpoint, inSpan }: TimersGateway): void {
   app.timer('checkpoint', {
     schedule: '30 * * * * *',
     handler: async (_timer, context) => {
       try {
-        const run = await takeCheckpoint(AbortSignal.timeout(budget))
+        const traceParent = context.traceContext?.traceParent
+        const signal = AbortSignal.timeout(budget)
+        const run = await inSpan('causeway.checkpoint', traceParent, () => takeCheckpoint(signal))
         if (run.suspects.length > 0) context.error(JSON.stringify({ level: 'error', timer: 'checkpoint', ...run }))
       } catch (error) {
         const { reason, detail } = toExchangeError(error)

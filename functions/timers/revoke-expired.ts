@@ -9,7 +9,10 @@ export function registerRevokeExpired(timers: TimersGateway): void {
   app.timer('revoke-expired', {
     schedule: '0 * * * * *',
     handler: async (_timer, context) => {
-      const run = await timers.revokeDue(AbortSignal.timeout(budget))
+      const traceParent = context.traceContext?.traceParent
+      const signal = AbortSignal.timeout(budget)
+      const run = await timers.inSpan('causeway.revoke-expired', traceParent, () => timers.revokeDue(signal))
+      await timers.observeLeases(signal)
       if (run.revoked + run.failed + run.unreadable.length === 0 && !run.lockdownProblem) return
       const level = run.lockdownProblem ? 'error' : 'info'
       context.log(JSON.stringify({ level, timer: 'revoke-expired', ...run }))

@@ -14,6 +14,8 @@ export interface KeyVaultReaderOptions {
   readonly now: () => number
   /** Milliseconds by a clock that never jumps. */
   readonly monotonic: () => number
+  /** Hears whether a secret was remembered. Never throws. */
+  readonly onLookup?: (isFound: boolean) => void
 }
 
 interface Remembered {
@@ -32,13 +34,15 @@ const timeout = 3_000
  * expired and not yet valid secrets (Microsoft: About Key Vault secrets), so `enabled`, `nbf` and `exp` are judged
  * here, on every use and not only when read.
  */
-export function keyVaultReader({ vaults, now, monotonic }: KeyVaultReaderOptions): ReadSecret {
+export function keyVaultReader({ vaults, now, monotonic, onLookup }: KeyVaultReaderOptions): ReadSecret {
   const remembered = new LRUCache<string, Remembered>({ max: 5_000 })
 
   function read(reference: SecretReference, version: string | undefined): Promise<KeyVaultSecret> {
     const key = keyOf(reference, version)
     const known = remembered.get(key)
-    if (known && known.until > monotonic()) return known.reading
+    const isFresh = known !== undefined && known.until > monotonic()
+    onLookup?.(isFresh)
+    if (isFresh) return known.reading
     const entry: Remembered = {
       reading: fetchSecret(vaults, reference, version),
       until: monotonic() + spread(freshness),

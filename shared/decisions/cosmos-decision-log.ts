@@ -7,17 +7,21 @@ export interface CosmosDecisionLogOptions extends DecisionLogOptions {
   /** Of a client that retries nothing by itself: what it would send again, this log must know of. */
   readonly decisions: Container
   readonly streams: Container
+  /** Hears of how many records each batch is that is sent. Never throws. */
+  readonly onBatch?: (records: number) => void
 }
+
+type StreamContainers = Pick<CosmosDecisionLogOptions, 'decisions' | 'streams' | 'onBatch'>
 
 /**
  * The decision log in Cosmos DB: a batch is one transaction. The identity that writes may create and read, never replace
  * or delete.
  */
 export function cosmosDecisionLog({ decisions, streams, ...options }: CosmosDecisionLogOptions): OpenDecisionLog {
-  return openDecisionLog(cosmosStreams(decisions, streams), options)
+  return openDecisionLog(cosmosStreams({ decisions, streams, ...options }), options)
 }
 
-function cosmosStreams(decisions: Container, streams: Container): StreamStore {
+function cosmosStreams({ decisions, streams, onBatch }: StreamContainers): StreamStore {
   return {
     register: (registration, abortSignal) =>
       attempt(async () => {
@@ -26,6 +30,7 @@ function cosmosStreams(decisions: Container, streams: Container): StreamStore {
       }),
     commit: (records, abortSignal) =>
       attempt(async () => {
+        onBatch?.(records.length)
         const operations = records.map(resourceBody => ({ operationType: 'Create' as const, resourceBody }))
         return outcomeOfBatch(await decisions.items.batch(operations, records[0]?.stream, { abortSignal }))
       }),

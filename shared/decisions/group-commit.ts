@@ -31,7 +31,7 @@ export function groupCommit(parts: GroupCommitParts): GroupCommit {
   const closing = new AbortController()
   const working = new Set<Promise<void>>()
   let alarmed: NodeJS.Timeout | undefined
-  let pumping: NodeJS.Immediate | undefined
+  let isPumping = false
 
   /** One lane more. Until the first has a record, another would have nothing to take over from. */
   function anotherLane(): Lane | undefined {
@@ -44,8 +44,10 @@ export function groupCommit(parts: GroupCommitParts): GroupCommit {
 
   /** After what else arrived in this turn of the event loop: it goes in the same batch, which costs a request. */
   function pumpSoon(): void {
-    pumping ??= setImmediate(() => {
-      pumping = undefined
+    if (isPumping) return
+    isPumping = true
+    setImmediate(() => {
+      isPumping = false
       pump()
     })
   }

@@ -33,6 +33,10 @@ export interface ExchangeEntry {
   readonly credential?: Readonly<Record<string, string>>
   readonly detail?: Readonly<Record<string, string | number | boolean>>
   readonly durationMs: number
+  /** Milliseconds by step, of the steps that were over before this was written. */
+  readonly timings?: Readonly<Partial<Record<string, number>>>
+  /** The trace that the exchange belongs to (W3C Trace Context). */
+  readonly traceId?: string
 }
 
 /** A lease that was ended, with what was seen. */

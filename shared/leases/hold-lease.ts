@@ -62,6 +62,12 @@ export interface Leases {
   release(stored: StoredLease): Promise<void>
 }
 
+/** The leases of one instance. */
+export interface InstanceLeases extends Leases {
+  /** How many live leases it remembers. */
+  remembered(): number
+}
+
 export interface LeasesOptions {
   readonly store: LeaseStore
   readonly places: QuotaPlaces
@@ -73,6 +79,9 @@ export interface LeasesOptions {
   readonly now: () => number
   /** Waits so many milliseconds. */
   readonly pause?: (milliseconds: number) => Promise<unknown>
+  /** Hears whether a live lease was remembered, and of each that this instance reserved. Never throws. */
+  readonly onLookup?: (isFound: boolean) => void
+  readonly onReserved?: (target: string) => void
 }
 
 /** How often and how long a request waits for an account that another is making: about three seconds. */
@@ -85,8 +94,8 @@ const rememberedLeases = 10_000
  * One minter per account: whoever creates the lease makes the account, everybody else describes it. A reserved lease
  * past its time is given up, and the next generation, another account, takes its place.
  */
-export function openLeases(options: LeasesOptions): Leases {
-  const { store, places, budgets, deployment, derivationKey, now, pause = sleep } = options
+export function openLeases(options: LeasesOptions): InstanceLeases {
+  const { store, places, budgets, deployment, derivationKey, now, pause = sleep, onLookup, onReserved } = options
   const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit, noDeleteOnStaleGet: true })
 
   async function secretOf({ target, id, salt, keyVersion, password }: Lease): Promise<Secret> {
@@ -118,14 +127,20 @@ export function openLeases(options: LeasesOptions): Leases {
   /** Undefined where this generation is over and the next is to be tried. */
   async function atGeneration(request: LeaseRequest, slot: Slot, generation: number): Promise<HeldLease | undefined> {
     const created = generation === 0 && (await reserveFirst(request, slot))
-    if (created) return heldIn(slot, created, true)
+    if (created) {
+      onReserved?.(request.target)
+      return heldIn(slot, created, true)
+    }
     for (const wait of [0, ...waits]) {
       if (wait > 0) await pause(wait)
       // What was read counts from when it was asked for: an answer may be late.
       const start = performance.now()
       const found = await store.read(slot.id, generation)
       const reserved = found ? await retake(found, request) : await reserve(request, slot, generation)
-      if (reserved) return heldIn(slot, reserved, true)
+      if (reserved) {
+        onReserved?.(request.target)
+        return heldIn(slot, reserved, true)
+      }
       if (!found) continue
       const situation = situationOf(found.lease, now())
       if (situation === 'live') return remembered(await heldIn(slot, found, false), start)
@@ -155,7 +170,9 @@ export function openLeases(options: LeasesOptions): Leases {
       const request = { ...identity, deployment, decision }
       const slot = slotAt(request, now())
       const known = live.get(slot.id)
-      if (known && Date.parse(known.stored.lease.expiresAt) > now()) return held(slot, known, false)
+      const isLive = known !== undefined && Date.parse(known.stored.lease.expiresAt) > now()
+      onLookup?.(isLive)
+      if (isLive) return held(slot, known, false)
       for (let generation = 0; generation < maxGenerations; generation++) {
         const held = await atGeneration(request, slot, generation)
         if (held) return held
@@ -200,6 +217,8 @@ export function openLeases(options: LeasesOptions): Leases {
       const ended = await store.replace(ending(lease, 'released', now()), etag).finally(() => live.delete(lease.slot))
       if (!ended) throw unavailable('lease_lost', { retryAfter: 1 })
     },
+
+    remembered: () => live.size,
   }
 }
 

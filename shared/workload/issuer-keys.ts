@@ -23,12 +23,21 @@ export interface IssuerKeys {
   find(issuer: Issuer, keyId: string): Promise<IssuerKey | undefined>
 }
 
+/** Keys that are fetched, and how old they are. */
+export interface FetchedKeys extends IssuerKeys {
+  /** Milliseconds since the keys of each issuer that was asked for of late were fetched, by its id. */
+  ages(): ReadonlyMap<string, number>
+}
+
 interface KeySet {
   readonly keys: ReadonlyMap<string, IssuerKey>
   readonly fetchedAt: number
 }
 
 interface IssuerState {
+  readonly issuer: string
+  /** When its keys were last asked for. */
+  usedAt: number
   set: KeySet | undefined
   fetching: Promise<KeySet> | undefined
   lastAttempt: number
@@ -54,7 +63,7 @@ const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(
 type PublishedKey = JWK & { readonly issuer?: unknown }
 
 /** Keeps the keys of at most 1,000 issuers. `monotonic` is in milliseconds. */
-export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; monotonic: () => number }): IssuerKeys {
+export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; monotonic: () => number }): FetchedKeys {
   const states = new LRUCache<string, IssuerState>({ max: 1_000 })
   const statesByDocument = new WeakMap<Issuer, IssuerState>()
 
@@ -79,7 +88,15 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
     ])
     let state = states.get(name)
     if (!state) {
-      state = { set: undefined, fetching: undefined, lastAttempt: Number.NEGATIVE_INFINITY, failing: false }
+      const never = Number.NEGATIVE_INFINITY
+      state = {
+        issuer: issuer.id,
+        usedAt: never,
+        set: undefined,
+        fetching: undefined,
+        lastAttempt: never,
+        failing: false,
+      }
       states.set(name, state)
     }
     return state
@@ -134,12 +151,23 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
       const state = stateOf(issuer)
       const { keys: source } = issuer
       if ('jwks' in source) return (await inlineKeys(issuer, source.jwks.keys as readonly JWK[], state)).keys.get(keyId)
+      state.usedAt = monotonic()
       const set = await currentSet(issuer, state)
       const known = set.keys.get(keyId)
       if (known || monotonic() - state.lastAttempt < cooldown) return known
       // A rotation may have happened since: ask once, for everybody.
       const fresh = await refetch(issuer, state).catch(() => set)
       return fresh.keys.get(keyId)
+    },
+
+    ages() {
+      const ages = new Map<string, number>()
+      // Keys that nobody asks for are not fetched again, which is no sign of anything.
+      const used = Array.from(states.values()).filter(({ usedAt }) => monotonic() - usedAt < refetchAfter)
+      for (const { issuer, set } of used) {
+        if (set) ages.set(issuer, Math.min(ages.get(issuer) ?? Number.POSITIVE_INFINITY, monotonic() - set.fetchedAt))
+      }
+      return ages
     },
   }
 }

@@ -42,6 +42,8 @@ export interface VerifierOptions {
   readonly issuers: Issuers
   readonly keys: IssuerKeys
   readonly review: ReviewToken
+  /** Hears whether a token had been verified before. Never throws. */
+  readonly onLookup?: (isFound: boolean) => void
   /** Wall clock, epoch milliseconds: claims are in wall-clock time. */
   readonly now: () => number
 }
@@ -62,7 +64,7 @@ const rememberedCharacters = 32_000_000
  * then the claims that make an identity. A token that was verified before skips the shape and the signature, and nothing
  * that time or an operator can change.
  */
-export function tokenVerifier({ issuers, keys, review, now }: VerifierOptions): VerifyToken {
+export function tokenVerifier({ issuers, keys, review, onLookup, now }: VerifierOptions): VerifyToken {
   const remembered = new LRUCache<string, Remembered>({
     max: rememberedTokens,
     maxSize: rememberedCharacters,
@@ -77,7 +79,9 @@ export function tokenVerifier({ issuers, keys, review, now }: VerifierOptions): 
     const key = await keys.find(issuer, token.header.kid)
     if (!key) throw refuse('token_key_unknown', 'the token is signed with a key that its issuer does not publish')
     const known = remembered.get(digest)
-    if (known?.version === version && known.key === key) return { workload: known.workload, issuer }
+    const isKnown = known?.version === version && known.key === key
+    onLookup?.(isKnown)
+    if (isKnown) return { workload: known.workload, issuer }
     await checkSignature(token, key)
     const workload = identify(token, issuer)
     remembered.set(digest, { token, workload, version, key })

@@ -8,6 +8,8 @@ import { parseCalendar } from '../../shared/rules/calendar.ts'
 import type { Facts } from '../../shared/rules/facts.ts'
 import { compileRules, type Ruleset } from '../../shared/rules/ruleset.ts'
 import type { Target } from '../../shared/targets/target.ts'
+import { openTelemetry } from '../../shared/telemetry.ts'
+import { exchangeWatcher } from '../../shared/telemetry-exchange.ts'
 import { clientSeenBy, type SeenClient } from '../../shared/workload/client-address.ts'
 import { instanceOn, leaseMemory } from '../leases/lease-store.ts'
 import type { Case } from './case.ts'
@@ -74,6 +76,7 @@ function stepsOf(one: Case, entries: DecisionEntry[]): ExchangeSteps {
     count: (_decision, { reason }) => {
       throw new Error(`expected a verified workload, was refused: ${reason}`)
     },
+    watch: exchangeWatcher(openTelemetry(), () => time),
     now: () => time,
   }
 }

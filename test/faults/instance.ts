@@ -15,6 +15,8 @@ import { quotaPlaces } from '../../shared/leases/quota.ts'
 import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
 import { searchLive } from '../../shared/leases/search-live.ts'
 import { parseTarget, type Target } from '../../shared/targets/target.ts'
+import { openTelemetry } from '../../shared/telemetry.ts'
+import { exchangeWatcher } from '../../shared/telemetry-exchange.ts'
 import { targetSettings } from '../credentials/postgresql-fixture.ts'
 import { paymentsApi, type RuleDocument, rulesetOf } from '../rules/facts.ts'
 import type { Deployment } from './deployment.ts'
@@ -103,6 +105,7 @@ export function openInstance({ deployment, rule, container, ...options }: Instan
     leases,
     decisions,
     count: () => {},
+    watch: exchangeWatcher(openTelemetry(), () => performance.now()),
     now,
   }
   const minterOf = (lease: Lease) => {

@@ -12,6 +12,8 @@ export interface Fault {
   readonly times?: number
   /** Answer with this error. */
   readonly status?: number
+  /** The error's text, where one is wanted. */
+  readonly message?: string
   readonly subStatus?: number
   readonly retryAfterMs?: number
   /** Wait first; alone, it is only slow. */
@@ -64,7 +66,7 @@ export async function suffer(fault: Fault | undefined, when: 'before' | 'after-c
   if (fault.delayMs) await delay(fault.delayMs)
   if (fault.reset) throw new ConnectionReset()
   if (fault.status === undefined) return
-  throw new CosmosError(fault.status, 'A fault was asked for', {
+  throw new CosmosError(fault.status, fault.message ?? 'A fault was asked for', {
     ...(fault.subStatus !== undefined && { substatus: fault.subStatus }),
     ...(fault.retryAfterMs !== undefined && { retryAfterMs: fault.retryAfterMs }),
   })

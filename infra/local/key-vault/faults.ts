@@ -8,6 +8,8 @@ export interface Fault {
   readonly name?: string
   /** What is answered instead; without it the request is only late. */
   readonly status?: 429 | 500 | 503
+  /** The error's text, where another than the usual one is wanted. */
+  readonly message?: string
   /** Seconds, for `Retry-After`. */
   readonly retryAfter?: number
   /** How many requests meet it; every request until `clear` where not said. */
@@ -51,8 +53,8 @@ export function createFaults(): { readonly faults: Faults; readonly meet: MeetFa
   }
 }
 
-function answerOf({ status, retryAfter }: Fault): JsonAnswer | undefined {
+function answerOf({ status, message, retryAfter }: Fault): JsonAnswer | undefined {
   if (!status) return undefined
   const headers = retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }
-  return failure(status, codes[status], messages[status], { headers })
+  return failure(status, codes[status], message ?? messages[status], { headers })
 }
