@@ -94,10 +94,18 @@ export class PostgresqlPool {
       max: connections,
       application_name: 'causeway',
       allowExitOnIdle: true,
+      verify: narrowSearchPath,
       ...limits,
     }
   }
 }
+
+/**
+ * Whoever may create in a schema of the search path could otherwise give us operators and functions of its own to run
+ * (CVE-2018-1058). A statement, since poolers refuse `options` or drop them; it runs before the connection is lent.
+ */
+const narrowSearchPath: NonNullable<PoolConfig['verify']> = (client, done) =>
+  void client.query('SET search_path = pg_catalog, pg_temp').then(() => done(), done)
 
 function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw unavailable('deadline')
