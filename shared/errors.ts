@@ -75,6 +75,7 @@ export type Reason =
   | 'target_unavailable'
   | 'target_full'
   | 'target_refused'
+  | 'server_changed'
   | 'sessions_busy'
   | 'mint_too_late'
   | 'deadline'

@@ -242,7 +242,7 @@ async function obtain(prepared: Prepared, signal: AbortSignal, { leases, trail }
   try {
     if (signal.aborted) throw new NotMinted('temporarily_unavailable', 'deadline', { retryAfter: 1 })
     const credential = await minter.mint(held.account, held.secret, signal)
-    await leases.activate(held)
+    await leases.activate(held, credential.server)
     return credential
   } catch (error) {
     await leases.abandon(held, error instanceof NotMinted ? 'nothing' : 'unclear')

@@ -17,6 +17,17 @@ export interface Account<Scope> {
   readonly expiresAt: number
   /** Epoch milliseconds after which the target must refuse to make it. */
   readonly mintUntil: number
+  /** The server that it was made on, where that is known: see {@link MintedCredential}. */
+  readonly server?: string | undefined
+}
+
+/** A credential that was just made. */
+export interface MintedCredential extends Credential {
+  /**
+   * What the server calls itself, whatever its address is: what is absent elsewhere says nothing. Where the engine has
+   * such a name, the lease keeps it.
+   */
+  readonly server?: string | undefined
 }
 
 /**
@@ -67,12 +78,13 @@ export interface Minter<Scope> {
    * Makes the account; called by one instance, once per lease. Throws `NotMinted` where it is certain that
    * nothing was made, any other `ExchangeError` where that is unclear.
    */
-  mint(account: Account<Scope>, secret: Secret, signal: AbortSignal): Promise<Credential>
+  mint(account: Account<Scope>, secret: Secret, signal: AbortSignal): Promise<MintedCredential>
   /** The credential of a live lease again, without touching the target. */
   describe(account: Account<Scope>, secret: Secret): Credential
   /**
    * Ends the account and its sessions, and sees it absent. Succeeds when it is already gone. From its first step on there
-   * is no new session. Throws 503 `sessions_busy` where sessions are left to finish a transaction.
+   * is no new session. Throws 503 `sessions_busy` where sessions are left to finish a transaction, `server_changed`
+   * where it is absent on another server than it was made on.
    */
   revoke(account: Account<Scope>, ending: SessionEnding, signal: AbortSignal): Promise<RevocationEvidence>
   /** What this deployment has made there: every account whose name begins with `prefix`. */

@@ -3,7 +3,14 @@ import type { Account } from './credential-provider.ts'
 import { answerOf, cannotUser, failureOfTakenName, failureUnclear, failureWithoutAccount } from './mysql-failure.ts'
 import type { MysqlPool, MysqlSession } from './mysql-pool.ts'
 import type { MysqlScope } from './mysql-settings.ts'
-import { type AccountName, createAccount, dropAccount, type Entitlement, openAccount } from './mysql-statements.ts'
+import {
+  type AccountName,
+  createAccount,
+  dropAccount,
+  type Entitlement,
+  openAccount,
+  serverIdentity,
+} from './mysql-statements.ts'
 import { cachingSha2Verifier, nativeVerifier } from './mysql-verifier.ts'
 import type { Secret } from './secret.ts'
 
@@ -23,12 +30,12 @@ interface Progress {
   created: boolean
 }
 
-/** Makes the account, or throws as `Minter.mint` says. */
-export async function mintAccount(mint: Mint, signal: AbortSignal): Promise<void> {
+/** Makes the account and tells on which server, where that has a name, or throws as `Minter.mint` says. */
+export async function mintAccount(mint: Mint, signal: AbortSignal): Promise<string | undefined> {
   const role = onlyRole(mint.account.scopes)
   const progress: Progress = { sent: false, created: false }
   try {
-    await mint.pool.use(session => makeAccount(session, { ...mint, role, progress }, signal), signal)
+    return await mint.pool.use(session => makeAccount(session, { ...mint, role, progress }, signal), signal)
   } catch (error) {
     throw progress.sent && !(error instanceof NotMinted) ? failureOfMint(error, progress) : failureWithoutAccount(error)
   }
@@ -45,9 +52,9 @@ async function makeAccount(
   session: MysqlSession,
   mint: Mint & { readonly role: string | undefined; readonly progress: Progress },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   const { name, connectionLimit, role, progress } = mint
-  const { engine, deadline } = await survey(session, mint)
+  const { engine, deadline, server } = await survey(session, mint)
   const verifier = verifierOf(engine, mint.secret)
   if (signal.aborted) throw unavailable('deadline')
   progress.sent = true
@@ -57,6 +64,7 @@ async function makeAccount(
   const grants = scopes.flatMap(scope => ('grants' in scope ? scope.grants : []))
   const templates = scopes.filter(scope => 'statements' in scope)
   await openOrDrop(session, name, { role, grants, templates, isMariaDb: engine === 'MariaDB' }, deadline)
+  return server
 }
 
 /** What was made and could not be finished is dropped again. Where that fails too, the first failure is told, as unclear. */
@@ -92,12 +100,20 @@ type Engine = 'MariaDB' | 'MySQL 5' | 'MySQL'
  * Translates `mintUntil` to the server's clock. Our clock is read after the measurement returned, so the deadline comes
  * out early by the way back, never late.
  */
-async function survey(session: MysqlSession, { account, now }: Mint): Promise<{ engine: Engine; deadline: number }> {
-  const [row] = await session.rows<{ version: string; clock: number }>(
-    `SELECT VERSION() AS version, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 AS clock`,
+async function survey(session: MysqlSession, { account, now }: Mint): Promise<Survey> {
+  const [row] = await session.rows<{ version: string; clock: number; server: string }>(
+    `SELECT VERSION() AS version, ${serverIdentity} AS server,
+            TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 AS clock`,
   )
   if (row === undefined) throw new TypeError('a query without FROM gives one row')
-  return { engine: engineOf(row.version), deadline: account.mintUntil + row.clock - now() }
+  const deadline = account.mintUntil + row.clock - now()
+  return { engine: engineOf(row.version), deadline, server: row.server === '' ? undefined : row.server }
+}
+
+interface Survey {
+  readonly engine: Engine
+  readonly deadline: number
+  readonly server: string | undefined
 }
 
 function engineOf(version: string): Engine {

@@ -9,6 +9,11 @@ export interface MysqlRevocationEvidence extends RevocationEvidence {
    * their caller's. Absent where the server would not say.
    */
   readonly orphans?: number
+  /**
+   * Those that name a role of the lease's scopes as their definer and, where the server says when, were made or changed
+   * since the lease began. They go on working with the role's rights, whichever account of the role made them.
+   */
+  readonly definedByRoles?: number
 }
 
 const tables = ['VIEWS', 'ROUTINES', 'TRIGGERS', 'EVENTS']
@@ -24,4 +29,46 @@ export async function countOrphans(session: MysqlSession, user: string): Promise
     counts.flatMap(() => [definer, definer]),
   )
   return row?.orphans ?? 0
+}
+
+/** What an account of that role may have left. `age`: seconds since the lease began, at the least. */
+interface RoleTraces {
+  readonly role: string
+  readonly age: number
+}
+
+/** Whether something names the role as its definer: MariaDB writes a role with an empty host, or without one. */
+const byRole = 'CAST(DEFINER AS BINARY) IN (?, ?)'
+const recent = 'NOW() - INTERVAL ? SECOND'
+
+/** Where an account acts by a role it can make objects with the role as their definer, by DEFINER = CURRENT_ROLE. */
+export async function countDefinedBy(session: MysqlSession, { role, age }: RoleTraces): Promise<number> {
+  const dated = [
+    ['ROUTINES', 'LAST_ALTERED'],
+    ['TRIGGERS', 'CREATED'],
+    ['EVENTS', 'LAST_ALTERED'],
+  ].map(
+    ([table, time]) => `(SELECT COUNT(*) FROM information_schema.${table} WHERE ${byRole} AND ${time} >= ${recent})`,
+  )
+  const views = `(SELECT COUNT(*) FROM information_schema.VIEWS WHERE ${byRole})`
+  const [row] = await session.rows<{ found: number }>(`SELECT ${[...dated, views].join(' + ')} AS found`, [
+    ...dated.flatMap(() => [role, `${role}@`, String(age)]),
+    role,
+    `${role}@`,
+  ])
+  return row?.found ?? 0
+}
+
+/** An event runs by itself, so those are dropped, where the revoker may: no scope's role is to have the right to make any. */
+export async function dropEventsOf(session: MysqlSession, { role, age }: RoleTraces): Promise<void> {
+  const events = await session.rows<{ place: string; name: string }>(
+    `SELECT EVENT_SCHEMA AS place, EVENT_NAME AS name FROM information_schema.EVENTS
+      WHERE ${byRole} AND LAST_ALTERED >= ${recent}`,
+    [role, `${role}@`, String(age)],
+  )
+  for (const { place, name } of events) {
+    const dropping = session.run(`DROP EVENT IF EXISTS ${session.escapeId(place)}.${session.escapeId(name)}`)
+    // What may not be dropped is counted.
+    await dropping.catch(() => undefined)
+  }
 }

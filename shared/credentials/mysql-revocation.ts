@@ -3,7 +3,7 @@ import { unavailable } from '../errors.ts'
 import type { SessionEnding } from './credential-provider.ts'
 import { answerOf, cannotUser } from './mysql-failure.ts'
 import type { MysqlSession } from './mysql-pool.ts'
-import { type AccountName, dropAccount, lockAccount } from './mysql-statements.ts'
+import { type AccountName, dropAccount, lockAccount, serverIdentity } from './mysql-statements.ts'
 
 const looks = 40
 const pauseMilliseconds = 50
@@ -22,6 +22,8 @@ const noSuchThread = 1094
 export interface AccountRevocation {
   readonly session: MysqlSession
   readonly user: string
+  /** The one that it was made on, where that is known. */
+  readonly server: string | undefined
   readonly ending: SessionEnding
   readonly signal: AbortSignal
 }
@@ -31,13 +33,15 @@ type Running = AccountRevocation & { readonly ended: Set<number> }
 
 /**
  * Ends the accounts of that user, from whichever hosts, and their sessions, and sees all of it gone. Returns the number
- * of sessions ended. Throws the driver's errors, `sessions_busy` where sessions are left to finish a transaction, or
- * `target_unavailable` where sessions do not end.
+ * of sessions ended. Throws the driver's errors, `sessions_busy` where sessions are left to finish a transaction,
+ * `server_changed` where it is absent on another server than it was made on, `target_refused` where sessions do not end.
  */
 export async function revokeAccount(revocation: AccountRevocation): Promise<number> {
   const running = { ...revocation, ended: new Set<number>() }
   const { session, user, ending } = running
-  for (const account of await findAccounts(session, user)) await unlessGone(session.run(lockAccount(session, account)))
+  const accounts = await findAccounts(session, user)
+  if (accounts.length === 0) await seeServer(running)
+  for (const account of accounts) await unlessGone(session.run(lockAccount(session, account)))
   // Before the drop: where a session will not end, the account stays, and its revocation with it.
   await endSessions(running, ending)
   for (const account of await findAccounts(session, user)) await session.run(dropAccount(session, account))
@@ -59,6 +63,13 @@ function findAccounts(session: MysqlSession, user: string): Promise<readonly Acc
   return session.rows("SELECT User AS user, Host AS host FROM mysql.user WHERE User = ? AND Host <> ''", [user])
 }
 
+/** What is absent on another server says nothing. */
+async function seeServer({ session, server }: Running): Promise<void> {
+  if (server === undefined) return
+  const [row] = await session.rows<{ server: string }>(`SELECT ${serverIdentity} AS server`)
+  if (row?.server !== server) throw unavailable('server_changed')
+}
+
 /** Adds their ids to `ended` and returns once none is left. */
 async function endSessions({ session, user, ended, signal }: Running, ending: SessionEnding): Promise<void> {
   const mayFinish = ending === 'finish-transactions'
@@ -77,7 +88,8 @@ async function endSessions({ session, user, ended, signal }: Running, ending: Se
     if (signal.aborted) throw unavailable('deadline')
     await setTimeout(mayFinish ? pauseBetweenTransactions : pauseMilliseconds)
   }
-  throw unavailable('target_unavailable', { detail: { problem: 'sessions_remain' } })
+  // About this account: it must not keep the others of its target waiting.
+  throw unavailable('target_refused', { detail: { problem: 'sessions_remain' } })
 }
 
 /** A session as it was found: `busy` is 1 where it is at a statement or in a transaction, else 0. */

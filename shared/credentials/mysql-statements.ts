@@ -32,6 +32,9 @@ export interface Entitlement {
 /** ER_UNKNOWN_TIME_ZONE, which {@link refuseAfter} raises and nothing else that is sent. */
 export const tooLate = 1298
 
+/** What MySQL's data are called since they were initialised. MariaDB, for which it is a comment, has no such name. */
+export const serverIdentity = "CONCAT('' /*!50708 , @@server_uuid */)"
+
 /**
  * For each connection. NO_AUTO_CREATE_USER, where the engine has it: no GRANT to an account that was dropped meanwhile
  * makes it again. A `sql_mode` of ours: under NO_BACKSLASH_ESCAPES or ANSI_QUOTES the driver's quoting is none. Each

@@ -1,9 +1,17 @@
 import type { Credential } from './credential.ts'
-import type { Account, CheckStep, MintedAccount, Minter, MinterProvider, SessionEnding } from './credential-provider.ts'
+import type {
+  Account,
+  CheckStep,
+  MintedAccount,
+  MintedCredential,
+  Minter,
+  MinterProvider,
+  SessionEnding,
+} from './credential-provider.ts'
 import { checkMysql } from './mysql-check.ts'
 import { failureOfQuery } from './mysql-failure.ts'
 import { mintAccount } from './mysql-mint.ts'
-import { countOrphans, type MysqlRevocationEvidence } from './mysql-orphans.ts'
+import { countDefinedBy, countOrphans, dropEventsOf, type MysqlRevocationEvidence } from './mysql-orphans.ts'
 import { MysqlPool, type MysqlSession } from './mysql-pool.ts'
 import { findUsers, revokeAccount } from './mysql-revocation.ts'
 import { type MysqlScope, type MysqlSettings, mysqlScope, mysqlSettings } from './mysql-settings.ts'
@@ -26,6 +34,7 @@ export function mysql(dependencies: Dependencies): MinterProvider<MysqlSettings,
     scope: mysqlScope,
     tokenType: 'urn:causeway:token-type:username-password',
     issues: 'minted',
+    // MySQL's limit. MariaDB allows more, but what an account is called must not hang on asking the server.
     longestName: 32,
     open: settings => new MysqlMinter(settings, dependencies),
   }
@@ -47,16 +56,17 @@ class MysqlMinter implements Minter<MysqlScope> {
     this.#revoking = settings.revoker ? new MysqlPool(settings, settings.revoker, readSecret) : this.#minting
   }
 
-  async mint(account: Account<MysqlScope>, secret: Secret, signal: AbortSignal): Promise<Credential> {
+  async mint(account: Account<MysqlScope>, secret: Secret, signal: AbortSignal): Promise<MintedCredential> {
     const { accountConnectionLimit: connectionLimit, accountHost } = this.#settings
-    const name = { user: userOf(account), host: accountHost }
-    await mintAccount({ pool: this.#minting, name, account, secret, connectionLimit, now: this.#now }, signal)
-    return this.describe(account, secret)
+    const name = { user: account.name, host: accountHost }
+    const mint = { pool: this.#minting, name, account, secret, connectionLimit, now: this.#now }
+    const server = await mintAccount(mint, signal)
+    return { ...this.describe(account, secret), server }
   }
 
   describe(account: Account<MysqlScope>, secret: Secret): Credential {
     const { host, port, database, tls } = this.#settings
-    const username = userOf(account)
+    const username = account.name
     const uri = connectionUri(this.#settings, username, secret)
     const fields = { username, password: secret, host, port, database, uri }
     return {
@@ -73,24 +83,33 @@ class MysqlMinter implements Minter<MysqlScope> {
     ending: SessionEnding,
     signal: AbortSignal,
   ): Promise<MysqlRevocationEvidence> {
-    const user = userOf(account)
+    const user = account.name
     try {
-      const revoke = (session: MysqlSession) => revokeAccount({ session, user, ending, signal })
+      const revoke = (session: MysqlSession) => revokeAccount({ session, user, server: account.server, ending, signal })
       const sessionsEnded = await this.#revoking.use(revoke, signal)
       const evidence = { sessionsEnded, absent: true as const, at: new Date(this.#now()).toISOString() }
-      return { ...evidence, ...(await this.#orphansOf(user, signal)) }
+      return { ...evidence, ...(await this.#leftBy(account, signal)) }
     } catch (error) {
       throw failureOfQuery(error)
     }
   }
 
-  /** Counted once the account is gone for certain: where that fails, it is all that is missing. */
-  #orphansOf(user: string, signal: AbortSignal): Promise<{ readonly orphans?: number }> {
-    const counting = this.#revoking.use(session => countOrphans(session, user), signal)
-    return counting.then(
-      orphans => ({ orphans }),
-      () => ({}),
-    )
+  /** Looked for once the account is gone for certain: where that fails, it is all that is missing. */
+  async #leftBy(
+    { name, scopes, mintUntil }: Account<MysqlScope>,
+    signal: AbortSignal,
+  ): Promise<Pick<MysqlRevocationEvidence, 'orphans' | 'definedByRoles'>> {
+    const age = Math.ceil((this.#now() - mintUntil + longestMint) / 1000)
+    const roles = new Set(scopes.flatMap(scope => ('role' in scope ? [scope.role] : [])))
+    const looking = this.#revoking.use(async session => {
+      let definedByRoles = 0
+      for (const role of roles) {
+        await dropEventsOf(session, { role, age })
+        definedByRoles += await countDefinedBy(session, { role, age })
+      }
+      return { orphans: await countOrphans(session, name), ...(roles.size > 0 && { definedByRoles }) }
+    }, signal)
+    return looking.catch(() => ({}))
   }
 
   async *accounts(prefix: string, signal: AbortSignal): AsyncGenerator<MintedAccount> {
@@ -110,16 +129,8 @@ class MysqlMinter implements Minter<MysqlScope> {
   }
 }
 
-/** MySQL's limit. MariaDB allows more, but what a lease's account is called must not hang on asking the server. */
-const longestUser = 32
-
-/**
- * The account's name on the server, cut at the end: `cw_<12>_<20>` keeps 16 of the digits that are the lease's, 80
- * bits, and all of the deployment's prefix, by which `accounts` finds it.
- */
-function userOf({ name }: Account<MysqlScope>): string {
-  return name.slice(0, longestUser)
-}
+/** No account is made longer than that before its `mintUntil`, in milliseconds. */
+const longestMint = 60_000
 
 /** `ssl-mode` as MySQL's own clients read it. Others ignore it; but the account lets nobody in without TLS. */
 function connectionUri({ host, port, database }: MysqlSettings, user: string, password: Secret): Secret {

@@ -39,15 +39,21 @@ function endsTheSession(state: string): boolean {
   return state.startsWith('57P') || state.startsWith('08') || state === '25P04'
 }
 
-/** too_many_connections: it bears no more, and asking again later helps. */
+/**
+ * It bears no more, and asking again later helps: too_many_connections, or program_limit_exceeded, where the list of
+ * those who have rights on an object is as long as a row may be.
+ */
 function isFull(error: unknown): boolean {
-  return sqlStateOf(error) === '53300'
+  return ['53300', '54000'].includes(sqlStateOf(error) ?? '')
 }
 
-/** A server that is down, full or does not let us in is unavailable; one that says no to a statement refuses. */
+/**
+ * A server that is down, full or does not let us in is unavailable; one that says no to a statement refuses. So does one
+ * that has no memory for a statement (out_of_memory): it is about this account, which has too much to drop at once.
+ */
 function reasonOf(error: unknown): Reason {
   const state = sqlStateOf(error)
-  return state === undefined || endsTheSession(state) || /^(28|53)/.test(state)
+  return state === undefined || endsTheSession(state) || /^(28|53(?!200))/.test(state)
     ? 'target_unavailable'
     : 'target_refused'
 }

@@ -6,7 +6,7 @@ import { failureBeforeMint, failureOfMint, sqlStateOf } from './postgresql-failu
 import { grantAll } from './postgresql-grants.ts'
 import type { PostgresqlPool } from './postgresql-pool.ts'
 import type { PostgresqlScope } from './postgresql-settings.ts'
-import { commitBefore, createAccount } from './postgresql-statements.ts'
+import { commitBefore, createAccount, serverIdentity } from './postgresql-statements.ts'
 import { scramVerifier } from './scram-verifier.ts'
 import type { Secret } from './secret.ts'
 
@@ -23,19 +23,21 @@ export interface Mint {
 interface Statements {
   readonly grants: string | undefined
   readonly commit: string
+  readonly server: string
 }
 
-/** Makes the account's login role, or throws as `Minter.mint` says. */
-export async function mintAccount(mint: Mint, signal: AbortSignal): Promise<void> {
+/** Makes the account's login role and tells on which server, or throws as `Minter.mint` says. */
+export async function mintAccount(mint: Mint, signal: AbortSignal): Promise<string> {
   const verifier = await scramVerifier(mint.secret.reveal())
   let sent = false
   try {
-    await mint.pool.use(async client => {
-      const { grants, commit } = await prepare(client, mint, verifier)
+    return await mint.pool.use(async client => {
+      const { grants, commit, server } = await prepare(client, mint, verifier)
       if (grants !== undefined) await grantAll(client, grants, signal)
       if (signal.aborted) throw unavailable('deadline')
       sent = true
       await client.query(commit)
+      return server
     }, signal)
   } catch (error) {
     throw sent || isTakenName(error) ? failureOfMint(error) : failureBeforeMint(error)
@@ -54,13 +56,13 @@ function isTakenName(error: unknown): boolean {
 async function prepare(client: PoolClient, mint: Mint, verifier: string): Promise<Statements> {
   const { name, scopes, expiresAt, mintUntil } = mint.account
   const grants = grantsOf(scopes)
-  const { clock, role } = await survey(client, scopes)
+  const { clock, role, server } = await survey(client, scopes)
   const ahead = clock - mint.now()
   const entitlement = grants === undefined ? { actingRole: onlyRole(role) } : { grants }
   const { connectionLimit } = mint
   const make = createAccount(client, { name, verifier, entitlement, connectionLimit, validUntil: expiresAt + ahead })
   const commit = commitBefore(client, mintUntil + ahead)
-  return grants === undefined ? { grants, commit: `${make}; ${commit}` } : { grants: make, commit }
+  return grants === undefined ? { grants, commit: `${make}; ${commit}`, server } : { grants: make, commit, server }
 }
 
 /**
@@ -79,8 +81,9 @@ function onlyRole(role: string | null): string {
   return role
 }
 
-/** The database's clock in epoch milliseconds, and the one of the scopes' roles that covers all of them. */
+/** The database's clock in epoch milliseconds, the one of the scopes' roles that covers all of them, and the server. */
 interface Survey {
+  readonly server: string
   readonly clock: number
   readonly role: string | null
 }
@@ -89,6 +92,7 @@ interface Survey {
 async function survey(client: PoolClient, scopes: readonly PostgresqlScope[]): Promise<Survey> {
   const { rows } = await client.query<Survey>(
     `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS clock,
+            ${serverIdentity} AS server,
             (SELECT candidate FROM unnest($1::text[]) candidate
               WHERE (SELECT bool_and(pg_has_role(candidate::name, covered::name, 'USAGE')) FROM unnest($1::text[]) covered)
               LIMIT 1) AS role`,

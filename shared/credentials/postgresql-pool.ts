@@ -1,4 +1,5 @@
-import type { Pool, PoolClient, PoolConfig } from 'pg'
+import { Duplex } from 'node:stream'
+import type { Client as ClientOfDriver, Pool, PoolClient, PoolConfig } from 'pg'
 import { unavailable } from '../errors.ts'
 import { sqlStateOf } from './postgresql-failure.ts'
 import type { PostgresqlLogin, PostgresqlSettings } from './postgresql-settings.ts'
@@ -70,10 +71,13 @@ export class PostgresqlPool {
   /** The secret is asked for each time, so one that was disabled, expired or rotated stops counting here as well. */
   async #current(): Promise<Pool> {
     // Loaded when first needed: the bundle keeps the driver in a file of its own.
-    const [{ Pool }, { secret, version }] = await Promise.all([import('pg'), this.#readSecret(this.#login.password)])
+    const [{ Pool, Client }, { secret, version }] = await Promise.all([
+      import('pg'),
+      this.#readSecret(this.#login.password),
+    ])
     if (this.#open?.secretVersion === version) return this.#open.pool
     void this.close()
-    const pool = new Pool({ ...this.#options(), password: secret.reveal() })
+    const pool = new Pool({ ...this.#options(), password: secret.reveal(), Client: withoutCleartext(Client) })
     this.#open = { pool, secretVersion: version }
     // Without these a connection that dies ends the process. Whoever uses it learns by its own query's failure.
     pool.on('error', ignore)
@@ -94,7 +98,30 @@ export class PostgresqlPool {
       max: connections,
       application_name: 'causeway',
       allowExitOnIdle: true,
+      verify: narrowSearchPath,
       ...limits,
+    }
+  }
+}
+
+/**
+ * Whoever may create in a schema of the search path could otherwise give us operators and functions of its own to run
+ * (CVE-2018-1058). A statement, since poolers refuse `options` or drop them; it runs before the connection is lent.
+ */
+const narrowSearchPath: NonNullable<PoolConfig['verify']> = (client, done) =>
+  void client.query('SET search_path = pg_catalog, pg_temp').then(() => done(), done)
+
+/**
+ * A server that asks for the password itself gets nothing: whoever writes a target's document could name a server of
+ * their own. What is answered is a challenge (SCRAM, RFC 7677). By the driver's own method, which it calls by this name.
+ */
+function withoutCleartext(Client: typeof ClientOfDriver): typeof ClientOfDriver {
+  return class extends Client {
+    _handleAuthCleartextPassword(): void {
+      const connection: unknown = Reflect.get(this, 'connection')
+      const stream: unknown =
+        typeof connection === 'object' && connection ? Reflect.get(connection, 'stream') : undefined
+      if (stream instanceof Duplex) stream.destroy(new Error('the server asks for the password itself'))
     }
   }
 }

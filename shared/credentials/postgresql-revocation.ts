@@ -4,9 +4,10 @@ import { unavailable } from '../errors.ts'
 import type { SessionEnding } from './credential-provider.ts'
 import { sqlStateOf } from './postgresql-failure.ts'
 import { isConcurrentChange, pauseAtRandom } from './postgresql-grants.ts'
+import { lockOut } from './postgresql-lock.ts'
 import { dropUnlessKept } from './postgresql-remains.ts'
 import type { PostgresqlSettings } from './postgresql-settings.ts'
-import { lockAccount } from './postgresql-statements.ts'
+import { serverIdentity } from './postgresql-statements.ts'
 
 const attempts = 10
 const looks = 40
@@ -18,23 +19,26 @@ const pauseMilliseconds = 50
 export interface AccountRevocation {
   readonly client: PoolClient
   readonly name: string
+  /** The one that it was made on, where that is known. */
+  readonly server: string | undefined
   readonly ending: SessionEnding
   readonly ownedObjects: PostgresqlSettings['ownedObjects']
   readonly signal: AbortSignal
 }
 
-/** A revocation at work, with the process ids of the sessions that it ended. */
-type Running = AccountRevocation & { readonly ended: Set<number> }
+/** A revocation at work, with the process ids of the sessions that it ended, and the account's own id once it is known. */
+type Running = AccountRevocation & { readonly ended: Set<number>; oid?: number }
 
 /**
  * Ends the account, its sessions on every database and what it owns in this one, and sees all of it gone. Returns the
- * number of sessions ended. Where the account was gone already, what is left of it has no name: sessions of accounts
- * that are no more are ended, whose ever they were. Throws the driver's errors, `sessions_busy` where
- * sessions are left to finish a transaction, `target_unavailable` where sessions do not end, or `target_refused` where
- * what the account owns keeps it: then it is locked and has no right left.
+ * number of sessions ended. Sessions of accounts that are no more are told to end as well, whose ever they were: where
+ * the account was gone already, its own may be among them, and has no name. Throws the driver's errors, `sessions_busy`
+ * where sessions are left to finish a transaction, `server_changed` where it is absent on another server than it was
+ * made on, `target_refused` where sessions do not end or what the account owns
+ * keeps it: then it is locked and has no right left.
  */
 export async function revokeAccount(revocation: AccountRevocation): Promise<number> {
-  const running = { ...revocation, ended: new Set<number>() }
+  const running: Running = { ...revocation, ended: new Set() }
   for (let attempt = 1; ; attempt++) {
     try {
       await endAccount(running)
@@ -48,37 +52,66 @@ export async function revokeAccount(revocation: AccountRevocation): Promise<numb
 
 async function endAccount(running: Running): Promise<void> {
   const { client, name, ending, ownedObjects } = running
-  const oid = await findAccount(client, name)
-  if (oid === undefined) return endSessions(running, undefined, 'now')
-  await client.query(lockAccount(client, name))
+  const { oid, server } = await findAccount(client, name)
+  if (oid === null) {
+    if (running.oid === undefined && (running.server ?? server) !== server) throw unavailable('server_changed')
+    return endNameless(running)
+  }
+  running.oid = oid
+  const account = { client, name, oid, ownedObjects }
+  await lockOut(account, async () => note(running, await signalSessions(client, oid, 'now')))
   // Before the drop: where a session will not end, the account stays, and with it the way to find the session.
   await endSessions(running, oid, ending)
-  await dropUnlessKept({ client, name, oid, ownedObjects })
-  // And after it, by oid: a session that was just logging in survives DROP ROLE and then has no name.
-  await endSessions(running, oid, 'now')
-  if ((await findAccount(client, name)) !== undefined) throw unavailable('target_refused')
+  await dropUnlessKept(account)
+  await endNameless(running)
+  if ((await findAccount(client, name)).oid !== null) throw unavailable('target_refused')
 }
 
-async function findAccount(client: PoolClient, name: string): Promise<number | undefined> {
-  const { rows } = await client.query<{ oid: number }>('SELECT oid FROM pg_roles WHERE rolname = $1', [name])
-  return rows[0]?.oid
+interface Found {
+  readonly oid: number | null
+  readonly server: string
+}
+
+async function findAccount(client: PoolClient, name: string): Promise<Found> {
+  const { rows } = await client.query<Found>(
+    `SELECT (SELECT oid FROM pg_roles WHERE rolname = $1) AS oid, ${serverIdentity} AS server`,
+    [name],
+  )
+  const [row] = rows
+  if (row === undefined) throw new TypeError('a query without FROM gives one row')
+  return row
 }
 
 /** Adds the process ids to `ended` and returns once none is left. */
-async function endSessions(
-  { client, ended, signal }: Running,
-  oid: number | undefined,
-  ending: SessionEnding,
-): Promise<void> {
+async function endSessions(running: Running, oid: number, ending: SessionEnding): Promise<void> {
+  const { client, signal } = running
   for (let look = 1; look <= looks; look++) {
     const sessions = await signalSessions(client, oid, ending)
     if (sessions.length === 0) return
-    for (const { pid, worker, busy } of sessions) if (!worker && !busy) ended.add(pid)
+    note(running, sessions)
     if (look >= looksAtTransactions && sessions.every(({ busy }) => busy)) throw unavailable('sessions_busy')
     if (signal.aborted) throw unavailable('deadline')
     await setTimeout(pauseMilliseconds)
   }
-  throw unavailable('target_unavailable', { detail: { problem: 'sessions_remain' } })
+  // About this account: it must not keep the others of its target waiting.
+  throw unavailable('target_refused', { detail: { problem: 'sessions_remain' } })
+}
+
+function note({ ended }: Running, sessions: readonly FoundSession[]): void {
+  for (const { pid, worker, busy } of sessions) if (!worker && !busy) ended.add(pid)
+}
+
+/**
+ * Ends what is left after the drop: a session that was just logging in survives DROP ROLE, and then has no name. Those of
+ * other accounts may have survived theirs: nobody waits for them, or fails where they are not ours to end.
+ */
+async function endNameless(running: Running): Promise<void> {
+  const { client, oid } = running
+  if (oid !== undefined) await endSessions(running, oid, 'now')
+  await client.query(
+    `SELECT CASE WHEN pg_has_role('pg_signal_backend', 'USAGE') THEN pg_terminate_backend(pid) END
+       FROM pg_stat_activity WHERE usesysid NOT IN (SELECT oid FROM pg_roles)`,
+  )
 }
 
 /**
@@ -95,17 +128,12 @@ interface FoundSession {
  * Tells the sessions of an account to end. A session that is `idle` is in no transaction; a single statement is one, and
  * so is one that failed, since it may go on from a savepoint. What does not tell its state may be in one.
  */
-async function signalSessions(
-  client: PoolClient,
-  oid: number | undefined,
-  ending: SessionEnding,
-): Promise<FoundSession[]> {
+async function signalSessions(client: PoolClient, oid: number, ending: SessionEnding): Promise<FoundSession[]> {
   const { rows } = await client.query<FoundSession>(
     `SELECT pid, worker, busy, CASE WHEN NOT busy THEN pg_terminate_backend(pid) END
        FROM (SELECT pid, backend_type IS NOT DISTINCT FROM 'parallel worker' AS worker, $2 AND state IS DISTINCT FROM 'idle' AS busy
-               FROM pg_stat_activity WHERE usesysid = $1 
-                  OR $1::oid IS NULL AND usesysid NOT IN (SELECT oid FROM pg_roles)) AS session`,
-    [oid ?? null, ending === 'finish-transactions'],
+               FROM pg_stat_activity WHERE usesysid = $1) AS session`,
+    [oid, ending === 'finish-transactions'],
   )
   return rows
 }

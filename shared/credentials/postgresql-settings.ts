@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type GrantTemplates, grantTemplates } from './grant-template.ts'
+import { type GrantTemplates, grantTemplates, type Tokens } from './grant-template.ts'
 import { secretReference } from './secret-reference.ts'
 
 /** PostgreSQL cuts a longer name without a word, which would make it another's name. */
@@ -19,14 +19,39 @@ const certificates = z
     'expected certificates in PEM',
   )
 
+/** What has no schema, and after whose word a name stands alone: `ALL TABLES IN SCHEMA sales`. */
+const withoutSchema = /^(ALL|SCHEMA|DATABASE|LANGUAGE|FOREIGN|LARGE|TABLESPACE|PARAMETER)$/i
+const kinds = /^(TABLE|SEQUENCE|FUNCTION|PROCEDURE|ROUTINE|DOMAIN|TYPE)$/i
+
+/** The minter's search path holds no schema but the catalog, where nobody can put what would be taken for another. */
+function problemOfGrant(tokens: Tokens): string | undefined {
+  const [first = '', ...rest] = tokens.slice(tokens.findIndex(each => each.toUpperCase() === 'ON') + 1, -2)
+  if (withoutSchema.test(first)) return undefined
+  const objects = listed(kinds.test(first) ? rest : [first, ...rest])
+  return objects.every(([, dot]) => dot === '.') ? undefined : 'expected the schema of each object: {schema}.{table}'
+}
+
+/** What a list names, one after another. The types of a function's arguments are no part of it. */
+function listed(tokens: Tokens): readonly Tokens[] {
+  const objects: string[][] = [[]]
+  let depth = 0
+  for (const each of tokens) {
+    if (each === ')') depth -= 1
+    if (depth === 0 && each === ',') objects.push([])
+    else if (depth === 0) objects.at(-1)?.push(each)
+    if (each === '(') depth += 1
+  }
+  return objects
+}
+
 const login = z.strictObject({ user: name, password: secretReference })
 export type PostgresqlLogin = z.infer<typeof login>
 
 /**
  * Where the database is and who makes accounts there. `admin` needs CREATEROLE and, from 16 on, the admin option on the
  * scopes' roles (before, CREATEROLE hands out any role that is no superuser); for scopes that are statements, what they
- * grant WITH GRANT OPTION. `revoker` (the admin, if absent) needs CREATEROLE, INHERIT, membership of `admin` and of
- * `pg_signal_backend`. Accounts log in by PUBLIC's right to connect to `database`, since they inherit nothing before they
+ * grant WITH GRANT OPTION. `revoker` (the admin, if absent) needs CREATEROLE, INHERIT, membership of `admin`, of
+ * `pg_signal_backend`, and of the scopes' roles: what those own they may have granted to any account. Accounts log in by PUBLIC's right to connect to `database`, since they inherit nothing before they
  * act as a role. The connection is always TLS with the server's name verified, against `tls.ca` or else the public
  * authorities.
  */
@@ -53,7 +78,7 @@ export type PostgresqlSettings = z.infer<typeof postgresqlSettings>
  * The NOLOGIN role that a session acts as, or what is granted to the account itself. With statements an account acts as
  * itself: what it creates is its own, and ends with it.
  */
-export const postgresqlScope = z.union([z.strictObject({ role: name }), grantTemplates(name)], {
+export const postgresqlScope = z.union([z.strictObject({ role: name }), grantTemplates(name, problemOfGrant)], {
   error: 'expected "role", or "statements" and their "names"',
 })
 export type PostgresqlScope = { readonly role: string } | GrantTemplates

@@ -7,6 +7,12 @@ type Quoting = Pick<ClientBase, 'escapeIdentifier' | 'escapeLiteral'>
 /** SQLSTATE that the mint transaction raises when its time has passed. Class CW is nobody else's. */
 export const tooLate = 'CW001'
 
+/**
+ * What the server's data is called since they were initialised. PUBLIC may ask. A replica that took over has the same,
+ * and so has a copy of the files.
+ */
+export const serverIdentity = '(SELECT system_identifier::text FROM pg_control_system())'
+
 /** An account as the database shall make it. Times are epoch milliseconds by the database's clock. */
 export interface AccountStatement {
   readonly name: string
@@ -44,11 +50,25 @@ export function commitBefore(quoting: Quoting, deadline: number): string {
   return `DO ${quoting.escapeLiteral(block)}; COMMIT`
 }
 
-/** No new session from here on; and the rights of the account, which ending its sessions and dropping its objects need. */
+/**
+ * No new session from here on; and the rights of the account, which ending its sessions and dropping its objects need.
+ * It does not wait for long: an account that has changed itself in an open transaction holds this up.
+ */
 export function lockAccount(quoting: Quoting, accountName: string): string {
-  const name = quoting.escapeIdentifier(accountName)
-  return `ALTER ROLE ${name} NOLOGIN; GRANT ${name} TO CURRENT_USER`
+  return `${hurried}; ALTER ROLE ${quoting.escapeIdentifier(accountName)} NOLOGIN; ${join(quoting, accountName)}`
 }
+
+/** Makes us a member of an account. */
+export function joinAccount(quoting: Quoting, accountName: string): string {
+  return `${hurried}; ${join(quoting, accountName)}`
+}
+
+function join(quoting: Quoting, accountName: string): string {
+  return `GRANT ${quoting.escapeIdentifier(accountName)} TO CURRENT_USER`
+}
+
+/** For the message that it begins: what an account may hold up must not hold up what comes after. */
+export const hurried = 'SET LOCAL lock_timeout = 500'
 
 /** In one implicit transaction. Without CASCADE: what others built on the account's objects makes it fail, and shows. */
 export function dropAccount(quoting: Quoting, accountName: string): string {

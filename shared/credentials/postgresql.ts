@@ -4,6 +4,7 @@ import type {
   Account,
   CheckStep,
   MintedAccount,
+  MintedCredential,
   Minter,
   MinterProvider,
   RevocationEvidence,
@@ -57,10 +58,11 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
     this.#revoking = settings.revoker ? new PostgresqlPool(settings, settings.revoker, readSecret) : this.#minting
   }
 
-  async mint(account: Account<PostgresqlScope>, secret: Secret, signal: AbortSignal): Promise<Credential> {
+  async mint(account: Account<PostgresqlScope>, secret: Secret, signal: AbortSignal): Promise<MintedCredential> {
     const { accountConnectionLimit: connectionLimit } = this.#settings
-    await mintAccount({ pool: this.#minting, account, secret, connectionLimit, now: this.#now }, signal)
-    return this.describe(account, secret)
+    const mint = { pool: this.#minting, account, secret, connectionLimit, now: this.#now }
+    const server = await mintAccount(mint, signal)
+    return { ...this.describe(account, secret), server }
   }
 
   describe(account: Account<PostgresqlScope>, secret: Secret): Credential {
@@ -77,13 +79,13 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
 
   /** Before `mintUntil` a minter that is still at work may yet make the account: the caller looks again after it. */
   async revoke(
-    { name }: Account<PostgresqlScope>,
+    { name, server }: Account<PostgresqlScope>,
     ending: SessionEnding,
     signal: AbortSignal,
   ): Promise<RevocationEvidence> {
     const { ownedObjects } = this.#settings
     try {
-      const revoke = (client: PoolClient) => revokeAccount({ client, name, ending, ownedObjects, signal })
+      const revoke = (client: PoolClient) => revokeAccount({ client, name, server, ending, ownedObjects, signal })
       const sessionsEnded = await this.#revoking.use(revoke, signal)
       return { sessionsEnded, absent: true, at: new Date(this.#now()).toISOString() }
     } catch (error) {

@@ -14,6 +14,7 @@ import { deriveSecret } from './derive-secret.ts'
 import { type Lease, parseLeaseId, type StoredLease } from './lease.ts'
 import {
   accountOf,
+  activated,
   ending,
   holderOf,
   isHeldBy,
@@ -49,8 +50,8 @@ export interface Leases {
    * the target bears no more.
    */
   hold(request: Omit<SlotIdentity, 'deployment'>, decision: string): Promise<HeldLease>
-  /** The account was made: the lease may be released. Throws `lease_lost` where another took over meanwhile. */
-  activate(held: HeldLease): Promise<void>
+  /** The account was made, on that server where it tells: the lease may be released. Throws `lease_lost` where another took over meanwhile. */
+  activate(held: HeldLease, server?: string): Promise<void>
   /**
    * It came to no account that may be released. `nothing`: it is certain that none was made, and the next exchange may
    * try under the same generation. Never throws: what cannot be written now lapses anyway.
@@ -181,9 +182,9 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
       throw new ExchangeError('slow_down', 'lease_generations', { retryAfter })
     },
 
-    async activate({ stored: { lease, etag }, secret }) {
+    async activate({ stored: { lease, etag }, secret }, server) {
       const start = performance.now()
-      const active = await store.replace({ ...lease, state: 'active', dueAt: lease.expiresAt }, etag)
+      const active = await store.replace(activated(lease, server), etag)
       if (!active) throw unavailable('lease_lost', { retryAfter: 1 })
       live.set(lease.slot, { stored: active, secret }, { start })
     },

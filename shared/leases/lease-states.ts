@@ -15,7 +15,13 @@ export function accountOf(lease: Lease): Account<unknown> {
     scopes: lease.meanings,
     expiresAt: Date.parse(lease.expiresAt),
     mintUntil: Date.parse(lease.mintUntil),
+    server: lease.server,
   }
+}
+
+/** The lease whose account was made, on a server that may have a name of its own: due when it expires. */
+export function activated(lease: Lease, server: string | undefined): Lease {
+  return { ...lease, state: 'active', dueAt: lease.expiresAt, ...(server !== undefined && { server }) }
 }
 
 /**

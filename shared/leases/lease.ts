@@ -35,6 +35,8 @@ export const leaseDocument = z.object({
   scopes: z.array(z.string()),
   meanings: z.array(z.unknown()),
   account: z.string(),
+  /** What the server that it was made on calls itself: told by the mint, so a lease that was never active lacks it. */
+  server: z.string().optional(),
   /** What its password is made of. */
   password: z.object({ length: z.int(), alphabet: z.string() }),
   salt: z.string(),
@@ -73,6 +75,8 @@ export const leaseDocument = z.object({
       at: instant,
       /** What names the account as its definer and cannot be used any more, where the engine keeps such. */
       orphans: z.number().optional(),
+      /** What names a role of its scopes as its definer, was made while it lived, and goes on working. */
+      definedByRoles: z.number().optional(),
     })
     .optional(),
   /** Seconds of retention once revoked: Cosmos DB's TTL never revokes. */

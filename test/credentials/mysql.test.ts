@@ -18,6 +18,7 @@ import {
   openMinter,
   openSession,
   password,
+  type Rows,
   read,
   startFixture,
   text,
@@ -112,17 +113,6 @@ describe.skipIf(missing !== undefined)(`on a server${missing ? `: ${missing}` : 
       expect(await there.revoke(account, 'now', signal)).toMatchObject({ absent: true })
       expect(await fixture.accounts(account.name)).toEqual([])
       await there.close()
-    })
-
-    it('longer than an engine takes are cut so that their deployment still finds them', async () => {
-      const name = 'cw_abcdefghijkl_abcdefghijklmnopqrst'
-      const account = anAccount({ name })
-      const session = await openSession(await mint(account))
-      expect(await fixture.accounts('cw_abcdefghijkl_abcdefghijklmnop')).toHaveLength(1)
-      const listed = await namesOf(minter.accounts('cw_abcdefghijkl_', signal))
-      expect(listed.map(each => name.startsWith(each))).toEqual([true])
-      expect(await minter.revoke(account, 'now', signal)).toMatchObject({ sessionsEnded: 1 })
-      session.destroy()
     })
   })
 
@@ -227,6 +217,34 @@ describe.skipIf(missing !== undefined)(`on a server${missing ? `: ${missing}` : 
       for (const use of ['SELECT * FROM orders.peek', 'SELECT orders.spy()', 'INSERT INTO orders.watched VALUES (1)'])
         await expect(asRoot(use)).rejects.toMatchObject({ errno: expect.toBeOneOf([1449, 1356]) })
       await asRoot('DROP VIEW orders.peek; DROP FUNCTION orders.spy; DROP TABLE orders.watched')
+    })
+
+    it('of an account that acted by a role ends the events it made as that role, and counts what else it made', async () => {
+      await asRoot('GRANT SELECT, INSERT, EVENT, CREATE ROUTINE, CREATE VIEW ON orders.* TO orders_read')
+      await asRoot(
+        'CREATE TABLE orders.ticks (id INT); CREATE DEFINER=orders_read EVENT orders.older ON SCHEDULE EVERY 1 DAY DO DO 1',
+      )
+      await asRoot(
+        "UPDATE mysql.event SET modified = '2020-01-01' WHERE name = 'older'; GRANT SHOW VIEW, SELECT, EVENT, EXECUTE ON orders.* TO revoker",
+      )
+      const account = anAccount({ scopes: [{ role: 'orders_read' }] })
+      const credential = await mint(account)
+      const as = 'CREATE DEFINER = CURRENT_ROLE'
+      for (const statement of [
+        `${as} EVENT tick ON SCHEDULE EVERY 1 SECOND DO INSERT INTO orders.ticks VALUES (1)`,
+        `${as} PROCEDURE spy() SELECT * FROM orders.items`,
+        `${as} VIEW seen AS SELECT * FROM orders.items`,
+      ])
+        await ask(credential, statement)
+      const afresh = openMinter(fixture)
+      expect(await afresh.revoke(account, 'now', signal)).toMatchObject({ orphans: 0, definedByRoles: 2 })
+      await afresh.close()
+      const [events] = await fixture.superuser(root =>
+        root.query<Rows>('SELECT EVENT_NAME AS name FROM information_schema.EVENTS'),
+      )
+      expect(events).toEqual([{ name: 'older' }])
+      await asRoot('DROP EVENT orders.older; DROP PROCEDURE orders.spy; DROP VIEW orders.seen')
+      await asRoot('REVOKE INSERT, EVENT, CREATE ROUTINE, CREATE VIEW ON orders.* FROM orders_read')
     })
 
     it('that may not end sessions says so and leaves the account locked', async () => {

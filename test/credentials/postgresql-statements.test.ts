@@ -23,7 +23,7 @@ const hostile = `a"b'; DROP TABLE orders; --\\ $$ {account} é`
 const quoted = `"${hostile.replaceAll('"', '""')}"`
 
 const select: PostgresqlScope = {
-  statements: ['GRANT SELECT ON {table} TO {account}'],
+  statements: ['GRANT SELECT ON public.{table} TO {account}'],
   names: { table: 'orders' },
 }
 const inHostile: PostgresqlScope = {
@@ -236,7 +236,14 @@ describe('a target that is saved', () => {
   it('takes what grants objects to the account alone', () => {
     expect(problems(select)).toEqual([])
     expect(problems({ statements: ['grant ALL ON ALL TABLES IN SCHEMA sales to {account}'] })).toEqual([])
-    expect(saying('GRANT EXECUTE ON FUNCTION {f}(integer, text[]) TO {account}', { f: 'x"y' })).toEqual([])
+    const f = { f: 'x"y' }
+    expect(saying('GRANT EXECUTE ON FUNCTION sales.{f}(integer, text[]), sales.g() TO {account}', f)).toEqual([])
+    for (const what of ['t', 'TABLE t', 'sales.t, t', 'FUNCTION f(sales.a)', 'FUNCTION sales.f(a), g(a)', 'TYPE t'])
+      expect(saying(`GRANT ALL ON ${what} TO {account}`)).toEqual([
+        'statements[0]: expected the schema of each object: {schema}.{table}',
+      ])
+    for (const what of ['SCHEMA s', 'DATABASE d', 'ALL TABLES IN SCHEMA s', 'LARGE OBJECT 7', 'SEQUENCE s.a, s.b'])
+      expect(saying(`GRANT ALL ON ${what} TO {account}`)).toEqual([])
   })
 
   it.each([
@@ -274,22 +281,22 @@ describe('a target that is saved', () => {
   })
 
   it('is refused for its names, its bounds, or where it says two things', () => {
-    const fine = 'GRANT SELECT ON {t} TO {account}'
+    const fine = 'GRANT SELECT ON s.{t} TO {account}'
     expect(saying(fine, { t: 'x', more: 'y' })).toEqual([expect.stringContaining('no statement uses {more}')])
-    expect(saying('GRANT SELECT ON t TO {account}', { account: 'x' })).toEqual([
+    expect(saying('GRANT SELECT ON s.t TO {account}', { account: 'x' })).toEqual([
       expect.stringContaining('account is the account itself'),
     ])
     for (const t of ['', 'x'.repeat(64), 'a\0b'])
       expect(saying(fine, { t }).join()).toContain('names.t: expected 1 to 63 bytes')
     expect(problems({ statements: [], names: {} })).not.toEqual([])
-    expect(problems({ statements: Array(33).fill('GRANT SELECT ON t TO {account}') }).join()).toContain(
+    expect(problems({ statements: Array(33).fill('GRANT SELECT ON s.t TO {account}') }).join()).toContain(
       'statements: expected at most 32',
     )
     const many = Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`n${index}`, 'x']))
-    const using = Object.keys(many).map(each => `GRANT SELECT ON {${each}} TO {account}`)
+    const using = Object.keys(many).map(each => `GRANT SELECT ON s.{${each}} TO {account}`)
     expect(
       problems({
-        statements: [...using.slice(0, 31), `GRANT SELECT ({n31}) ON {n32} TO {account}`],
+        statements: [...using.slice(0, 31), `GRANT SELECT ({n31}) ON s.{n32} TO {account}`],
         names: many,
       }).join(),
     ).toContain('at most 32 names')

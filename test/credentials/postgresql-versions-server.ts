@@ -99,6 +99,8 @@ async function launch({ version, folder, user, port }: Place & { port: number })
     password_encryption: 'scram-sha-256',
     fsync: 'off',
     shared_buffers: '16MB',
+    max_prepared_transactions: '4',
+    max_locks_per_transaction: '10',
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const log = await open(at('server.log'), 'w')

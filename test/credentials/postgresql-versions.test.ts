@@ -5,6 +5,7 @@ import type { Account, Minter } from '../../shared/credentials/credential-provid
 import { postgresql } from '../../shared/credentials/postgresql.ts'
 import type { PostgresqlScope } from '../../shared/credentials/postgresql-settings.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
+import { attacks } from './postgresql-attacks.ts'
 import { anAccount, login, openSession, password, until } from './postgresql-fixture.ts'
 import {
   missingVersion,
@@ -18,7 +19,10 @@ const { signal } = new AbortController()
 const read: PostgresqlScope = { role: 'orders_read' }
 const write: PostgresqlScope = { role: 'orders_write' }
 const items: PostgresqlScope = {
-  statements: ['GRANT SELECT (id) ON {table} TO {account}', 'GRANT EXECUTE ON FUNCTION {double}(integer) TO {account}'],
+  statements: [
+    'GRANT SELECT (id) ON public.{table} TO {account}',
+    'GRANT EXECUTE ON FUNCTION public.{double}(integer) TO {account}',
+  ],
   names: { table: 'items', double: `double"; --` },
 }
 
@@ -39,10 +43,11 @@ function preparation(version: Version): readonly string[] {
     "CREATE ROLE minter LOGIN CREATEROLE CONNECTION LIMIT 40 PASSWORD 'of the minter'",
     "CREATE ROLE revoker LOGIN CREATEROLE CONNECTION LIMIT 40 PASSWORD 'of the revoker'",
     ...(isOld
-      ? ['GRANT minter, pg_signal_backend TO revoker']
+      ? ['GRANT minter, pg_signal_backend, orders_read, orders_write TO revoker']
       : [
           'GRANT orders_read, orders_write TO minter WITH ADMIN TRUE, INHERIT FALSE, SET FALSE',
           'GRANT minter, pg_signal_backend TO revoker WITH INHERIT TRUE, SET FALSE',
+          'GRANT orders_read, orders_write TO revoker WITH INHERIT TRUE, SET TRUE',
         ]),
     'GRANT SELECT ON items TO minter WITH GRANT OPTION',
     'GRANT EXECUTE ON FUNCTION "double""; --" TO minter WITH GRANT OPTION',
@@ -211,6 +216,9 @@ describe.each(versions)('PostgreSQL %s', version => {
       await server.superuser(client => client.query('DROP TABLE there'), 'elsewhere')
       expect(await revoke(account)).toMatchObject({ absent: true })
     })
+
+    describe('under attack', () =>
+      attacks(() => ({ minter, minterLogin: 'minter', revokerLogin: 'revoker', superuser: server.superuser })))
 
     it('leaves no session of the gateway behind', async () => {
       await minter.close()

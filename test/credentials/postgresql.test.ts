@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Account, Minter } from '../../shared/credentials/credential-provider.ts'
+import { failureOfQuery } from '../../shared/credentials/postgresql-failure.ts'
 import {
   type PostgresqlScope,
   postgresqlScope,
@@ -151,6 +152,12 @@ it('a connection tells nothing to a server that offers no TLS', async () => {
   await new Promise(resolve => plain.close(resolve))
   expect(error).toBeInstanceOf(NotMinted)
   expect(Buffer.concat(received).toString('hex')).toBe('0000000804d2162f')
+})
+
+it('a server without memory for one account is not taken for one that is down', () => {
+  const answered = (code: string) => Object.assign(new Error('no'), { severity: 'ERROR', code })
+  expect(failureOfQuery(answered('53200')).reason).toBe('target_refused')
+  expect(failureOfQuery(answered('53300')).reason).toBe('target_unavailable')
 })
 
 describe('a revocation', () => {

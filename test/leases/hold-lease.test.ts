@@ -60,6 +60,12 @@ describe('the first to ask', () => {
     expect(JSON.stringify(store.only()) + JSON.stringify(held) + inspect(held, { depth: 9 })).not.toContain(text)
   })
 
+  test('keeps on which server the account was made, for whoever ends it', async () => {
+    await leases.activate(await hold(), 'server-1')
+    expect(store.only()).toMatchObject({ state: 'active', server: 'server-1' })
+    expect((await hold()).account).toMatchObject({ server: 'server-1' })
+  })
+
   test('makes the lease active, and due when it expires', async () => {
     await holdActive()
     expect(store.only()).toMatchObject({ state: 'active', dueAt: store.only().expiresAt })

@@ -30,6 +30,8 @@ export interface Statements {
   readonly sleep: string
   /** Gives whoever asks another password. */
   readonly changePassword: (text: string) => string
+  /** What a session that may change `orders` can hold on to, each with what it does for it, and does not finish. */
+  readonly holds: readonly (readonly [string, string])[]
   /** Further steps beyond a scope than those that are the same everywhere, each with what it tries. */
   readonly beyondScope: readonly (readonly [string, string])[]
   /** Makes a view, a function or a trigger that reads `table` with its maker's rights, and what uses it. */
@@ -92,5 +94,7 @@ export interface Engine {
   readonly missing: string | undefined
   /** Accounts end by themselves. */
   readonly expires: boolean
+  /** Servers tell their own name, which is not their address. */
+  readonly named: boolean
   start(): Promise<RunningEngine>
 }

@@ -30,6 +30,7 @@ export const mysqlEngine: Engine = {
   name: 'MariaDB',
   missing: missingServer(),
   expires: false,
+  named: false,
   start: async () => {
     const fixture = await startFixture()
     await fixture.superuser(root => root.query('CREATE TABLE orders.watched (id INT)'))

@@ -6,6 +6,13 @@ export const statements: Statements = {
   whereabouts: 'SELECT DATABASE() AS place, CURRENT_ROLE() AS acting',
   sleep: 'SELECT SLEEP(60)',
   changePassword: text => `SET PASSWORD = PASSWORD('${text}')`,
+  holds: [
+    ['rows', 'START TRANSACTION; SELECT * FROM orders FOR UPDATE'],
+    ['a view of the data', 'START TRANSACTION WITH CONSISTENT SNAPSHOT; SELECT * FROM orders'],
+    ['a lock with a name', "DO GET_LOCK('account', 1)"],
+    ['a handler', 'HANDLER orders OPEN'],
+    ['a change of its own password', "SET autocommit = 0; SET PASSWORD = PASSWORD('mine')"],
+  ],
   beyondScope: [
     ['read the accounts', 'SELECT * FROM mysql.global_priv'],
     ['act as a role beyond its scope', 'SET ROLE orders_read'],

@@ -17,6 +17,7 @@ export const postgresqlEngine: Engine = {
   name: 'PostgreSQL',
   missing: undefined,
   expires: true,
+  named: true,
   start: async () => running(await prepared(await startFixture({ max_connections: '40' }))),
 }
 

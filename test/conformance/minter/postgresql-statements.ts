@@ -6,6 +6,17 @@ export const statements: Statements = {
   whereabouts: 'SELECT current_database() AS place, current_user AS acting',
   sleep: 'SELECT pg_sleep(60)',
   changePassword: text => `SET ROLE NONE; ALTER ROLE CURRENT_USER PASSWORD '${text}'`,
+  holds: [
+    ['a lock on a table', 'BEGIN; LOCK TABLE orders IN ROW EXCLUSIVE MODE'],
+    ['rows', 'BEGIN; SELECT FROM orders FOR UPDATE'],
+    ['a lock with a number', 'SELECT pg_advisory_lock(1260)'],
+    [
+      'a change of its own password',
+      "BEGIN; SET ROLE NONE; ALTER ROLE CURRENT_USER PASSWORD 'mine'; SET ROLE orders_write",
+    ],
+    ['a change of its own settings', "BEGIN; SET ROLE NONE; ALTER ROLE CURRENT_USER SET work_mem = '1MB'"],
+    ['the catalog, to read it', 'BEGIN; LOCK TABLE pg_auth_members IN ACCESS SHARE MODE'],
+  ],
   beyondScope: [
     ['read after leaving its role', 'SET ROLE NONE; SELECT * FROM orders'],
     ['act as a role beyond its scope', 'SET ROLE orders_write'],

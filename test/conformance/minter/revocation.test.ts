@@ -41,6 +41,18 @@ onEachEngine(trial => {
       await expect(session.ask('SELECT 1')).rejects.toThrow()
     })
 
+    it('takes no absence on another server for its end, where servers have names', async () => {
+      const account = trial.account()
+      const { server } = await trial.minter.mint(account, trial.secret(), new AbortController().signal)
+      expect(await trial.failureOf(trial.revoke({ ...trial.account(), server: 'another' }))).toMatchObject({
+        code: 'temporarily_unavailable',
+        reason: 'server_changed',
+      })
+      expect(server === undefined).toBe(!trial.engine.named)
+      expect(await trial.revoke({ ...account, server })).toMatchObject(nothing)
+      expect(await trial.revoke({ ...account, server })).toMatchObject(nothing)
+    })
+
     it('touches no other account', async () => {
       const [account, another] = [trial.account(), trial.account()]
       await trial.mint(account)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ExchangeError } from '../../../shared/errors.ts'
 import { onEachEngine } from './on-each-engine.ts'
 import { until } from './trial.ts'
 
@@ -81,6 +82,29 @@ onEachEngine(trial => {
     // A revocation that was cut off between its drop and its last look leaves such a session.
     it('ends with its revocation', revokesTheDropped)
   })
+
+  it.each(['now', 'finish-transactions'] as const)(
+    'what a session holds on to keeps no revocation from locking it out: %s',
+    async ending => {
+      for (const [held, hold] of trial.server.statements.holds) {
+        const account = writer()
+        const credential = await trial.mint(account)
+        const session = await trial.server.login(credential)
+        for (const statement of hold.split('; ')) await session.ask(statement)
+        const revoked = await trial.revoke(account, ending).then(
+          () => 'gone',
+          (error: unknown) => (error instanceof ExchangeError ? error.reason : error),
+        )
+        expect([held, revoked]).toEqual([
+          held,
+          expect.toBeOneOf(ending === 'now' ? ['gone'] : ['gone', 'sessions_busy']),
+        ])
+        expect(trial.server.isLockedOut(await trial.refusalOf(trial.server.login(credential)))).toBe(true)
+        await session.end().catch(() => undefined)
+        await trial.revoke(account)
+      }
+    },
+  )
 
   describe('where transactions may finish', () => {
     it('a session that is in one does, with the account locked, and everything else ends', async () => {
