@@ -89,6 +89,7 @@ export const rehearsed = z.looseObject({
   dryRun: z.literal(true),
   diff: z.unknown(),
   lint: z.unknown().optional(),
+  lintComplete: z.boolean().optional(),
   impact: z.unknown().optional(),
   requiresApproval: z.unknown().optional(),
 })

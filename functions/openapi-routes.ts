@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { changeQuery } from './manage/changes.ts'
 import { decisionQuery } from './manage/decisions.ts'
 import { impactBody } from './manage/impact.ts'
 import { leaseQuery, revokeBody } from './manage/leases.ts'
@@ -113,7 +114,6 @@ const row = (route: string, operations: RouteRow['operations']): RouteRow => ({
   operations,
 })
 const dryRun = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
-const listing = z.strictObject({ continuation: z.string().optional() })
 const accessQuery = z.strictObject({
   target: z.string().optional().describe('Who can reach it. Or:'),
   namespace: z.string().optional().describe('What it can reach.'),
@@ -145,7 +145,7 @@ const operationRows: readonly RouteRow[] = [
     get: {
       summary: 'Lists changes that wait for a second person.',
       roles: readers,
-      query: listing,
+      query: changeQuery,
       answers: { 200: pageOf('changes') },
     },
   }),

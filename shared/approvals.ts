@@ -1,10 +1,14 @@
+import canonicalize from 'canonicalize'
 import { v7 as uuid } from 'uuid'
 import { adminEntry } from './admin-entry.ts'
 import type { Changes } from './cosmos-changes.ts'
 import type { Changed, DocumentEditor, Draft, Proposal, Rehearsal } from './cosmos-document-editor.ts'
+import { isRefusedByCosmos } from './cosmos-error.ts'
+import type { SecretReference } from './credentials/secret-reference.ts'
 import type { AdminEntry, DecisionLog } from './decisions/record.ts'
 import type { DocumentName, EditedContainer } from './document-kind.ts'
 import { changeRetention, isSamePerson, lapseOf, type PendingChange, proposerOf, standingOf } from './pending-change.ts'
+import { isSameSecret, secretsNamed } from './secrets-named.ts'
 import type { Workload } from './workload/workload.ts'
 
 /** A change that was not made, and waits for a second person. */
@@ -27,7 +31,7 @@ export type Approval =
   | { readonly kind: 'saved'; readonly change: PendingChange; readonly changed: Extract<Changed, { kind: 'changed' }> }
   | Exclude<Changed, { kind: 'changed' }>
   | { readonly kind: 'settled'; readonly state: string }
-  | { readonly kind: 'unknown' | 'lapsed' | 'same-person' }
+  | { readonly kind: 'unknown' | 'lapsed' | 'same-person' | 'not-a-person' }
 
 /** What became of a withdrawal. */
 export type Withdrawal =
@@ -46,19 +50,34 @@ export interface ApprovalsOptions {
   readonly changes: Changes
   readonly editors: Readonly<Record<EditedContainer, DocumentEditor>>
   readonly decisions: DecisionLog
+  /** Whether an application counts as a second person. It never shares an object id with the person who holds it. */
+  readonly byApplications: boolean
+  /** The secrets of the targets, but for one, that want a second person. */
+  readonly guardedSecrets: (except: string) => Promise<readonly SecretReference[]>
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
 }
 
 /** Keeps changes of what says `requireApproval` until a second person approves them. */
-export function openApprovals({ changes, editors, decisions, now }: ApprovalsOptions): Approvals {
-  /** A target or guardrail, by its stored version and by the new one; a rule, by its target. */
+export function openApprovals(options: ApprovalsOptions): Approvals {
+  const { changes, editors, decisions, byApplications, guardedSecrets, now } = options
+
+  /** A new way to a secret that somebody has put under a second person's eyes. */
+  async function namesGuardedSecret(draft: Draft): Promise<boolean> {
+    const named = draft.action === 'put' ? secretsNamed(draft.document) : []
+    if (named.length === 0) return false
+    const guarded = await guardedSecrets(draft.name.id)
+    return named.some(secret => guarded.some(other => isSameSecret(secret, other)))
+  }
+
+  /** A target or guardrail, by its stored version and by the new one; a rule, by its target; and what names such a target's secrets. */
   async function needsApproval(container: EditedContainer, draft: Draft): Promise<boolean> {
     const { partition } = draft.name
     if (container === 'rules' && partition !== '*') return saysSo(await editors.targets.read(ownNameOf(partition)))
+    if (container === 'issuers') return namesGuardedSecret(draft)
     if (container !== 'rules' && container !== 'targets') return false
     const isNew = draft.action === 'put' && saysSo({ content: draft.document })
-    return isNew || saysSo(await editors[container].read(draft.name))
+    return isNew || saysSo(await editors[container].read(draft.name)) || (await namesGuardedSecret(draft))
   }
 
   async function onRecord(entry: ReturnType<typeof adminEntry>, write: () => Promise<boolean>): Promise<boolean> {
@@ -69,7 +88,7 @@ export function openApprovals({ changes, editors, decisions, now }: ApprovalsOpt
       await tell(written ? 'done' : 'failed')
       return written
     } catch (error) {
-      await tell('failed')
+      await tell(isRefusedByCosmos(error) ? 'failed' : 'unclear')
       throw error
     }
   }
@@ -83,6 +102,10 @@ export function openApprovals({ changes, editors, decisions, now }: ApprovalsOpt
     const rehearsed = await editors[container].rehearse(proposal)
     if (rehearsed.kind !== 'acceptable') return rehearsed
     const at = now()
+    const waiting = (await changes.proposedOf(container, proposal.name)).find(
+      change => standingOf(change, at) === 'proposed' && isSame(change, { ...proposal, leases }),
+    )
+    if (waiting) return { kind: 'proposed', change: waiting.id, lapsesAt: waiting.lapsesAt }
     const change: PendingChange = {
       schema: 1,
       id: uuid(),
@@ -123,12 +146,15 @@ export function openApprovals({ changes, editors, decisions, now }: ApprovalsOpt
       if (standing === 'lapsed') return { kind: 'lapsed' }
       if (standing !== 'proposed') return { kind: 'settled', state: standing }
       const approver = proposerOf(operator)
+      if (approver.principal !== 'user' && !byApplications) return { kind: 'not-a-person' }
       if (isSamePerson(change.proposedBy, approver)) return { kind: 'same-person' }
       const settled = { settledBy: approver, settledAt: new Date(now()).toISOString() }
       const claimed = await changes.replace({ ...change, ...settled, state: 'approving' }, found.etag)
       if (!claimed) return { kind: 'settled', state: 'approving' }
       const approval = { change: id, proposedBy: change.proposedBy }
-      const changed = await editors[change.container].save(proposalOf(change), operator, approval)
+      // Somebody approved it before, and died or got no answer: the change may be in force since.
+      const again = change.state === 'approving'
+      const changed = await editors[change.container].save(proposalOf(change), operator, { approval, again })
       const state = changed.kind === 'changed' ? 'approved' : 'refused'
       // The change is made: if its state cannot be kept now, a later approval finds the document changed.
       await changes.replace({ ...claimed.change, state }, claimed.etag).catch(() => undefined)
@@ -154,6 +180,18 @@ export function proposalOf({ action, name, document, expected }: PendingChange):
   if (action === 'put') return { action, name, document, expected }
   if (expected === 'absent') throw new Error('what is not there cannot be removed')
   return { action, name, expected }
+}
+
+/** Whether a change would do exactly that. */
+function isSame(change: PendingChange, proposed: Proposal & Pick<PendingChange, 'leases'>): boolean {
+  const saved = (document: unknown) => canonicalize(document ?? null)
+  const document = proposed.action === 'put' ? proposed.document : undefined
+  return (
+    change.action === proposed.action &&
+    change.leases === proposed.leases &&
+    saved(change.expected) === saved(proposed.expected) &&
+    saved(change.document) === saved(document)
+  )
 }
 
 function entryAbout(change: PendingChange, action: 'propose' | 'withdraw', operator: Workload) {

@@ -1,7 +1,8 @@
 import type { Container, ItemResponse } from '@azure/cosmos'
+import canonicalize from 'canonicalize'
 import { v7 as uuid } from 'uuid'
 import { adminEntry } from './admin-entry.ts'
-import { askCosmos, cosmosStatus } from './cosmos-error.ts'
+import { askCosmos, cosmosStatus, isRefusedByCosmos } from './cosmos-error.ts'
 import type { Version, Versions } from './cosmos-versions.ts'
 import type { AdminEntry, DecisionLog } from './decisions/record.ts'
 import { type Problem, problemOfStructure, type Stored, tombstone, withoutSystemProperties } from './document.ts'
@@ -47,11 +48,20 @@ export interface DocumentEditor {
   put(name: DocumentName, document: unknown, expected: Expected, operator: Workload): Promise<Changed>
   /** Puts a tombstone in its place: the change feed shows no deletes. */
   remove(name: DocumentName, etag: string, operator: Workload): Promise<Changed>
-  /** One or the other, on record with the change that was approved, where a second person did. */
-  save(proposal: Proposal, operator: Workload, approval?: AdminEntry['approval']): Promise<Changed>
+  /**
+   * One or the other, on record with the change that was approved, where a second person did. Where an answer is lost,
+   * what is there by then tells what came of it.
+   */
+  save(proposal: Proposal, operator: Workload, approved?: Approved): Promise<Changed>
   /** The versions that it had, the newest first, and what is there of changes that failed. */
   versions(name: DocumentName): Promise<readonly Version[]>
   version(name: DocumentName, id: string): Promise<Version | undefined>
+}
+
+/** The change that a second person approved. `again`: it was tried before, and may be in force since. */
+export interface Approved {
+  readonly approval: NonNullable<AdminEntry['approval']>
+  readonly again: boolean
 }
 
 /** A change that is only tried: it may leave open which version it is to be made to. */
@@ -91,32 +101,56 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
     return found && tombstone.safeParse(found).success ? String(found['_etag']) : undefined
   }
 
-  async function write(name: DocumentName, document: Document, etag: string | undefined): Promise<Changed> {
+  async function write({ name, document, before }: Written): Promise<Changed> {
     const writing =
-      etag === undefined
+      before === undefined
         ? container.items.create<Document>(document)
-        : itemOf(name).replace<Document>(document, { accessCondition: { type: 'IfMatch', condition: etag } })
+        : itemOf(name).replace<Document>(document, { accessCondition: { type: 'IfMatch', condition: before } })
     const written = await askCosmos('documents_unavailable', () => writing.catch(unlessConflict))
     return written?.resource ? { kind: 'changed', document: stored(written.resource) } : { kind: 'conflict' }
   }
 
-  async function change({ document, expected, ...asked }: Change): Promise<Changed> {
+  /** What is there, if it is what was to be written and not what was there before. */
+  async function landed({ name, document, before }: Written): Promise<Changed | undefined> {
+    const found = await readRaw(name)
+    if (!found || found['_etag'] === before) return undefined
+    const isSame = canonicalize(withoutSystemProperties(found)) === canonicalize(document)
+    return isSame ? { kind: 'changed', document: stored(found) } : undefined
+  }
+
+  /** As {@link write}; where no answer came, or to an earlier try, by what is there. */
+  async function writeOrFind(written: Written, again: boolean): Promise<Changed> {
+    try {
+      const changed = await write(written)
+      return (again && changed.kind === 'conflict' && (await landed(written))) || changed
+    } catch (error) {
+      const found = isRefusedByCosmos(error) ? undefined : await landed(written).catch(ignore)
+      if (found) return found
+      throw error
+    }
+  }
+
+  async function change({ document, expected, approved, ...asked }: Change): Promise<Changed> {
     const { name, content, operator } = asked
-    const etag = await conditionFor(name, expected)
+    const before = await conditionFor(name, expected)
+    const { approval, again = false } = approved ?? {}
     const decision = uuid()
-    const entry = adminEntry({ ...asked, decision, container: kind.container, before: etag })
+    const intent = { ...asked, ...(approval && { approval }) }
+    const entry = adminEntry({ ...intent, decision, container: kind.container, before })
     const at = new Date(now()).toISOString()
     const settle = await versions.keep(name, { id: decision, at, operator: authorOf(operator), content })
     const follows = await decisions.write({ ...entry, outcome: 'intended' })
-    const changed = await write(name, document, etag).catch(async error => {
-      await decisions.write({ ...entry, outcome: 'failed', follows }).catch(ignore)
+    const changed = await writeOrFind({ name, document, before }, again).catch(async error => {
+      const outcome = isRefusedByCosmos(error) ? 'failed' : 'unclear'
+      await decisions.write({ ...entry, outcome, follows }).catch(ignore)
       throw error
     })
     const isDone = changed.kind === 'changed'
     const after = isDone ? changed.document.version : ''
     // The change is made: if its outcome cannot be kept now, the intent and the document tell it.
     await settle(isDone ? { state: 'saved', etag: after } : { state: 'refused' }).catch(ignore)
-    await decisions.write({ ...entry, ...(isDone ? { outcome: 'done', after } : failed), follows }).catch(ignore)
+    const outcome = isDone ? { outcome: 'done' as const, after } : ({ outcome: again ? 'unclear' : 'failed' } as const)
+    await decisions.write({ ...entry, ...outcome, follows }).catch(ignore)
     return changed
   }
 
@@ -134,9 +168,9 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
     return found && !tombstone.safeParse(found).success ? stored(found) : undefined
   }
 
-  async function save(proposal: Proposal, operator: Workload, approval?: AdminEntry['approval']): Promise<Changed> {
+  async function save(proposal: Proposal, operator: Workload, approved?: Approved): Promise<Changed> {
     const { name, action, expected } = proposal
-    const asked = { name, action, expected, operator, ...(approval && { approval }) }
+    const asked = { name, action, expected, operator, approved }
     if (proposal.action === 'remove') {
       const grave = { ...partitionMember(kind, name), id: name.id, deleted: true, ttl: tombstoneLife }
       return change({ ...asked, document: grave, content: undefined })
@@ -191,10 +225,15 @@ interface Change {
   readonly content: unknown
   readonly expected: Expected
   readonly operator: Workload
-  readonly approval?: AdminEntry['approval']
+  readonly approved: Approved | undefined
 }
 
-const failed = { outcome: 'failed' as const }
+/** A document that is to be written in the place of a version, or of nothing. */
+interface Written {
+  readonly name: DocumentName
+  readonly document: Document
+  readonly before: string | undefined
+}
 
 /** Whether the document is where the change expects it; what is removed has to be there. */
 function isExpected({ action, expected }: Draft, current: Stored<unknown> | undefined): boolean {

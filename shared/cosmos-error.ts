@@ -12,6 +12,12 @@ export function cosmosStatus(error: unknown): number | undefined {
   return typeof code === 'number' ? code : undefined
 }
 
+/** Whether what {@link askCosmos} threw is an answer that says no: nothing was written, and nothing will be. */
+export function isRefusedByCosmos(error: unknown): boolean {
+  const status = error instanceof Error ? cosmosStatus(error.cause) : undefined
+  return status !== undefined && status >= 400 && status < 500 && status !== 408
+}
+
 /** The longest that anybody waits for Cosmos DB, in milliseconds: the client's own time-out leaves out the token. */
 const patience = 4_000
 

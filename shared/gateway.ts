@@ -10,7 +10,7 @@ import { alwaysFresh, readOnce } from './cosmos-read-once.ts'
 import { cosmosVersions } from './cosmos-versions.ts'
 import { keyVaultReader } from './credentials/key-vault-reader.ts'
 import { credentialProviders, providerOpener } from './credentials/registry.ts'
-import type { ReadSecret } from './credentials/secret-reference.ts'
+import type { ReadSecret, SecretReference } from './credentials/secret-reference.ts'
 import { checkpointTaker, type TakeCheckpoint } from './decisions/checkpoint-run.ts'
 import { cosmosCheckpoints } from './decisions/cosmos-checkpoints.ts'
 import { cosmosDecisionLog } from './decisions/cosmos-decision-log.ts'
@@ -46,6 +46,7 @@ import { cosmosPostureWriter, type PostureWriter } from './rules/cosmos-posture-
 import { sampleExchanges } from './rules/cosmos-recorded-exchanges.ts'
 import { ruleKind } from './rules/cosmos-rule-kind.ts'
 import { cosmosRules, storedRules } from './rules/cosmos-rules.ts'
+import { lockdownsSince } from './rules/cosmos-standing-lockdowns.ts'
 import { type Evaluate, evaluator } from './rules/evaluate.ts'
 import { type FindAccess, findAccess } from './rules/find-access.ts'
 import { calendarFromICalendar } from './rules/icalendar.ts'
@@ -54,9 +55,11 @@ import { signalDocument } from './rules/posture-signal.ts'
 import { guardrailDocument, ruleDocument } from './rules/rule.ts'
 import { postureAskedFor } from './rules/ruleset.ts'
 import { openWhatIf, type WhatIf } from './rules/what-if.ts'
+import { isSameSecret } from './secrets-named.ts'
 import { isLoopback, type Role, type Settings } from './settings.ts'
 import { answerChecks, type ChecksRun } from './targets/answer-checks.ts'
 import { cosmosChecks, cosmosWaitingChecks, readTarget } from './targets/cosmos-checks.ts'
+import { guardedSecrets } from './targets/cosmos-guarded-secrets.ts'
 import { type MintingTargetsOptions, mintingTargets } from './targets/cosmos-minting-targets.ts'
 import { targetKind } from './targets/cosmos-target-kind.ts'
 import { cosmosTargets } from './targets/cosmos-targets.ts'
@@ -248,7 +251,15 @@ function openManage(surroundings: Surroundings): ManageGateway {
   const role = openRole('manage', surroundings)
   const editors = openEditors(role, surroundings)
   const changes = cosmosChanges(role.container('changes'))
-  const approvals = openApprovals({ changes, editors, decisions: role.decisions, now })
+  const byApplications = settings.approvalByApplications
+  const approvals = openApprovals({
+    changes,
+    editors,
+    decisions: role.decisions,
+    byApplications,
+    guardedSecrets: guardedSecrets(role.container('targets')),
+    now,
+  })
   const documents = {
     rules: approvals.guard('rules'),
     targets: approvals.guard('targets'),
@@ -300,7 +311,7 @@ function openDoctor(
 /** What-if: everything is read when it is asked for, by the code of the exchange, and nothing of it is kept. */
 function openDesk({ container }: RoleParts, documents: ManageGateway['documents'], surroundings: Surroundings) {
   const { settings, keys, now } = surroundings
-  const { targets, issuers, lockdowns } = documents
+  const { targets, issuers } = documents
   const countryOf = settings.geoipDatabase === undefined ? () => undefined : openCountries(settings.geoipDatabase)
   const ownName = (id: string) => ({ id, partition: id })
   const calendars = () => cosmosCalendars(readOnce(container('calendars'))).current()
@@ -330,7 +341,7 @@ function openDesk({ container }: RoleParts, documents: ManageGateway['documents'
       openRules,
       readTarget: id => targets.read(ownName(id)),
       listTargets: continuation => targets.list(undefined, continuation),
-      lockdowns: () => lockdowns.list(undefined, undefined),
+      lockdowns: time => lockdownsSince(container('lockdowns'), time),
       issuerOf,
       now,
     }),
@@ -346,7 +357,7 @@ function openEditors(
   { container, decisions }: RoleParts,
   { settings, now }: Surroundings,
 ): Readonly<Record<EditedContainer, DocumentEditor>> {
-  const vaults = new Set(settings.vaults.keys())
+  const problemOfSecret = (secret: SecretReference) => secretProblem(secret, settings)
   const findProvider = withoutSecrets(now)
   const editor = (kind: DocumentKind) => {
     const { container: id } = kind
@@ -361,12 +372,21 @@ function openEditors(
         issuers: container('issuers'),
       }),
     ),
-    targets: editor(targetKind({ findProvider, vaults, targets: container('targets') })),
-    issuers: editor(issuerKind({ vaults, issuers: container('issuers') })),
+    targets: editor(targetKind({ findProvider, problemOfSecret, targets: container('targets') })),
+    issuers: editor(issuerKind({ problemOfSecret, issuers: container('issuers') })),
     calendars: editor(calendarKind),
     lockdowns: editor(lockdownKind),
     posture: editor(postureKind),
   }
+}
+
+/** No document names the key from which every password is derived, by whichever alias of its vault. */
+function secretProblem(secret: SecretReference, { vaults, derivationKey }: Settings): string | undefined {
+  const vault = vaults.get(secret.vault)
+  if (!vault) return `no vault is called "${secret.vault}"`
+  const inSameVault = vault.href === vaults.get(derivationKey.vault)?.href
+  const isOwnKey = inSameVault && isSameSecret(secret, { ...derivationKey, vault: secret.vault })
+  return isOwnKey ? "that secret is the gateway's own" : undefined
 }
 
 function openTimers(surroundings: Surroundings): TimersGateway {

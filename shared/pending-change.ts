@@ -42,18 +42,19 @@ const lifetime = 86_400_000
 export const changeRetention = 90 * 86_400
 
 /** While one approval is being saved, no other may be, in milliseconds. One that died is tried again after it. */
-const savingTime = 30_000
+export const savingTime = 30_000
 
 /** When a change that is proposed at a time (epoch milliseconds) lapses. */
 export function lapseOf(now: number): string {
   return new Date(now + lifetime).toISOString()
 }
 
+/** How a change may stand. */
+export const standings = [...pendingChange.shape.state.options, 'lapsed'] as const
+export type Standing = (typeof standings)[number]
+
 /** How a change stands at a time, in epoch milliseconds. */
-export function standingOf(
-  { state, lapsesAt, settledAt }: PendingChange,
-  now: number,
-): PendingChange['state'] | 'lapsed' {
+export function standingOf({ state, lapsesAt, settledAt }: PendingChange, now: number): Standing {
   const isAbandoned = state === 'approving' && settledAt !== undefined && Date.parse(settledAt) + savingTime <= now
   if (state !== 'proposed' && !isAbandoned) return state
   return Date.parse(lapsesAt) <= now ? 'lapsed' : 'proposed'

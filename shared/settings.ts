@@ -26,6 +26,8 @@ export interface Settings {
   readonly retention: number
   /** Whose tokens open `/manage`: an Entra tenant's v2.0 issuer and this gateway's audience there. */
   readonly operators: { readonly issuerUrl: string; readonly audience: string; readonly network: 'public' | 'private' }
+  /** Whether an application may approve what somebody else proposed. Otherwise only people do. */
+  readonly approvalByApplications: boolean
   /** Client ids of user-assigned identities; a role without one uses the app's own. */
   readonly identities: Readonly<Record<Role, string | undefined>>
   /** Whose word on a client's address counts: an actor such as API Management. */
@@ -99,6 +101,7 @@ const variables = z.object({
   CAUSEWAY_OPERATORS_ISSUER: httpsUrl,
   CAUSEWAY_OPERATORS_AUDIENCE: z.string().min(1),
   CAUSEWAY_OPERATORS_NETWORK: z.enum(['public', 'private']).default('public'),
+  CAUSEWAY_APPROVAL_BY_APPLICATIONS: z.enum(['true', 'false']).default('false'),
   CAUSEWAY_IDENTITY_EXCHANGE: clientId,
   CAUSEWAY_IDENTITY_MANAGE: clientId,
   CAUSEWAY_IDENTITY_TIMERS: clientId,
@@ -140,6 +143,7 @@ function settingsOf(read: z.output<typeof variables>): Settings {
       audience: read.CAUSEWAY_OPERATORS_AUDIENCE,
       network: read.CAUSEWAY_OPERATORS_NETWORK,
     },
+    approvalByApplications: read.CAUSEWAY_APPROVAL_BY_APPLICATIONS === 'true',
     identities: {
       exchange: read.CAUSEWAY_IDENTITY_EXCHANGE,
       manage: read.CAUSEWAY_IDENTITY_MANAGE,

@@ -2,7 +2,7 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import { z } from 'zod'
 import { proposalOf } from '../../shared/approvals.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import { type PendingChange, standingOf } from '../../shared/pending-change.ts'
+import { type PendingChange, standingOf, standings } from '../../shared/pending-change.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { everyMethod, jsonAnswer } from '../answer.ts'
 import { asOperator, readers } from './operator.ts'
@@ -11,7 +11,11 @@ import { endLeasesOf } from './rule-leases.ts'
 import { answerChange, inForceWithin } from './save-document.ts'
 import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
 
-const listing = z.strictObject({ continuation: continuation.optional() })
+/** The query of `GET /manage/changes`. */
+export const changeQuery = z.strictObject({
+  state: z.enum(standings).default('proposed'),
+  continuation: continuation.optional(),
+})
 
 /** `/manage/changes`: what waits for a second person. */
 export function registerChanges(manage: ManageGateway): void {
@@ -40,12 +44,14 @@ function answerList(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
   return asOperator(asked, readers, async () => {
-    const query = parseQuery(request, listing)
+    const query = parseQuery(request, changeQuery)
     if ('refused' in query) return query.refused
-    const page = await manage.changes.list(query.value.continuation)
+    const { state, continuation } = query.value
+    const page = await manage.changes.list({ state, time: Date.now(), continuation })
     if (!page) return notAContinuation()
     const next = page.continuation === undefined ? {} : { continuation: page.continuation }
-    return jsonAnswer(200, { changes: page.changes.map(shown), ...next })
+    const unreadable = page.unreadable.length > 0 ? { unreadable: page.unreadable } : {}
+    return jsonAnswer(200, { changes: page.changes.map(shown), ...unreadable, ...next })
   })
 }
 
@@ -86,6 +92,8 @@ function answerApprove(asked: Asked): Answering {
         return notThere()
       case 'lapsed':
         return problem(410, { detail: 'the change lapsed: propose it again' })
+      case 'not-a-person':
+        return problem(403, { detail: 'expected a person: an application approves nothing here' })
       case 'same-person':
         return problem(403, { detail: 'expected another person than the one who proposed the change' })
       case 'settled':

@@ -35,13 +35,16 @@ const members = z.strictObject({
   operator: searchText.optional(),
 })
 
-/** The query of `GET /manage/decisions`. */
+/**
+ * The query of `GET /manage/decisions`. With `order=stream` records come stream by stream, as `causeway verify-log --file`
+ * reads them, and the range is of the hours of their streams: what is exported by hours is whole.
+ */
 export const decisionQuery = z
   .strictObject({
     from: instant,
     to: instant,
     ...members.shape,
-    order: z.enum(['newest', 'oldest']).default('newest'),
+    order: z.enum(['newest', 'oldest', 'stream']).default('newest'),
     limit: pageLimit(500),
     format: z.enum(['json', 'jsonl']).optional(),
     continuation: continuation.optional(),

@@ -23,7 +23,7 @@ export interface DocumentRoutes {
   readonly mayRead: readonly OperatorRole[]
   readonly mayWrite: readonly OperatorRole[]
   /** What a dry run tells besides what would be different. */
-  readonly foresee?: (draft: RuleDraft) => Promise<Readonly<Record<string, unknown>>>
+  readonly foresee?: (draft: RuleDraft, operator: Workload) => Promise<Readonly<Record<string, unknown>>>
   /** Of documents that leases rest on: ends those leases. Who removes one has to say what becomes of them. */
   readonly endLeases?: (name: DocumentName, operator: Workload) => Promise<unknown>
 }

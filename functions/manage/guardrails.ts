@@ -12,6 +12,6 @@ export function registerGuardrails(manage: ManageGateway): void {
     partition: { fixed: '*' },
     mayRead: readers,
     mayWrite: ['Rules.Write'],
-    foresee: draft => foreseeRule(manage, draft),
+    foresee: (draft, operator) => foreseeRule(manage, draft, operator),
   })
 }

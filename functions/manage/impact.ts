@@ -3,12 +3,14 @@ import { z } from 'zod'
 import { documentId, problemsIn } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { RuleDraft } from '../../shared/rules/what-if.ts'
+import type { Workload } from '../../shared/workload/workload.ts'
 import { everyMethod, jsonAnswer } from '../answer.ts'
 import { readBody } from '../read-body.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
 import { parseJson } from './save-document.ts'
 import { instant, methodNotAllowed } from './search-query.ts'
+import { impactFor } from './what-if.ts'
 
 const bodyBytes = 64 * 1024
 const week = 7 * 86_400_000
@@ -38,12 +40,18 @@ export function registerImpact(manage: ManageGateway): void {
     authLevel: 'anonymous',
     handler: (request, context) => {
       if (request.method !== 'POST') return methodNotAllowed('POST')
-      return asOperator({ request, context, manage }, readers, () => answerImpact(request, manage))
+      return asOperator({ request, context, manage }, readers, operator => answerImpact({ request, manage }, operator))
     },
   })
 }
 
-async function answerImpact(request: HttpRequest, { whatIf }: ManageGateway): Promise<HttpResponseInit> {
+interface Asked {
+  readonly request: HttpRequest
+  readonly manage: ManageGateway
+}
+
+async function answerImpact({ request, manage }: Asked, operator: Workload): Promise<HttpResponseInit> {
+  const { whatIf } = manage
   const parsed = impactBody.safeParse(parseJson(await readBody(request, bodyBytes)))
   if (!parsed.success) return notAcceptable(problemsIn(parsed.error))
   const { rule, max } = parsed.data
@@ -56,7 +64,7 @@ async function answerImpact(request: HttpRequest, { whatIf }: ManageGateway): Pr
     const within = problems.map(({ path, detail }) => ({ path: ['rule', ...path], detail }))
     return problem(422, { detail: 'the rule could not be saved', problems: within })
   }
-  return jsonAnswer(200, await whatIf.impact(draftOf(parsed.data), { ...range, max }))
+  return jsonAnswer(200, impactFor(operator, await whatIf.impact(draftOf(parsed.data), { ...range, max })))
 }
 
 function rangeOf({ from, to }: ImpactBody) {

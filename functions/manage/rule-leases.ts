@@ -8,40 +8,46 @@ import type { Workload } from '../../shared/workload/workload.ts'
 import { everyMethod, jsonAnswer } from '../answer.ts'
 import { asOperator } from './operator.ts'
 import { problem } from './problem.ts'
+import { inForceWithin } from './save-document.ts'
 import { methodNotAllowed } from './search-query.ts'
 
-/** What became of the leases that rest on a rule. `more`: some are left, and asking again ends some of them. */
+/** What became of the leases that rest on a rule. `more`: some are left or may be made yet, and asking again ends them. */
 export interface EndedRuleLeases {
   readonly marked: number
   readonly more: boolean
   readonly again: string
+  /** Seconds. By then no instance gives anything by the rule. */
+  readonly againAfter: number
 }
 
 /** Milliseconds after which no further lease is taken in hand. */
 const markingTime = 20_000
 const markedTogether = 10
 
+/** Milliseconds after the intent to remove a rule at which it is in force for certain: the write has its time too. */
+const removalTime = 30_000
+
 /**
- * Marks the live leases that rest on a rule as due; the timer ends them. Never throws: the rule is gone by now, and what
- * is left can be ended by asking again.
+ * Marks the live leases that rest on a rule as due; the timer ends them. An instance that has not seen the removal may
+ * still make some: so there is always more to ask for. Never throws: the rule is gone by now.
  */
 export async function endLeasesOf(
   { leases }: Pick<ManageGateway, 'leases'>,
   { id, partition }: DocumentName,
   operator: Workload,
 ): Promise<EndedRuleLeases> {
-  const again = `POST /manage/rules/${partition}/${id}/revoke-leases`
+  const hint = { again: `POST /manage/rules/${partition}/${id}/revoke-leases`, againAfter: inForceWithin }
   const filter = { target: partition, rule: id }
   const revoker: Revoker = { operator, namespaces: 'all' }
   try {
     const found = await leases.matching(filter, 'all')
-    if (found.leases.length === 0) return { marked: 0, more: false, again }
-    if (found.more) return { ...(await markSome(leases, found.leases, revoker)), more: true, again }
+    if (found.leases.length === 0) return { marked: 0, more: true, ...hint }
+    if (found.more) return { ...(await markSome(leases, found.leases, revoker)), more: true, ...hint }
     const ended = await leases.revokeMatching(filter, { expected: found.leases.length, revoker })
-    return ended.kind === 'marked' ? { marked: ended.marked, more: false, again } : { marked: 0, more: true, again }
+    return { marked: ended.kind === 'marked' ? ended.marked : 0, more: true, ...hint }
   } catch {
     // What could not be marked is on record as failed.
-    return { marked: 0, more: true, again }
+    return { marked: 0, more: true, ...hint }
   }
 }
 
@@ -90,5 +96,14 @@ async function answerEnding({ request, manage }: Asked, operator: Workload): Pro
   if (await manage.documents.rules.read(name)) {
     return problem(409, { detail: 'the rule stands: what it gives would be given again. Remove it first' })
   }
-  return jsonAnswer(200, { leases: await endLeasesOf(manage, name, operator) })
+  const isOver = await isLongGone(manage, name)
+  const ended = await endLeasesOf(manage, name, operator)
+  const found = await manage.leases.matching({ target: name.partition, rule: name.id }, 'all')
+  return jsonAnswer(200, { leases: { ...ended, more: !isOver || found.leases.length > 0 } })
+}
+
+/** Whether the rule was removed that long ago that no instance gives anything by it. */
+async function isLongGone({ documents }: ManageGateway, name: DocumentName): Promise<boolean> {
+  const newest = (await documents.rules.versions(name)).find(({ state }) => state !== 'refused')
+  return newest?.content === undefined && newest !== undefined && Date.parse(newest.at) + removalTime <= Date.now()
 }

@@ -13,7 +13,7 @@ export function registerRules(manage: ManageGateway): void {
     partition: 'in-url',
     mayRead: readers,
     mayWrite: ['Rules.Write'],
-    foresee: draft => foreseeRule(manage, draft),
+    foresee: (draft, operator) => foreseeRule(manage, draft, operator),
     endLeases: (name, operator) => endLeasesOf(manage, name, operator),
   })
   registerRuleLeases(manage)

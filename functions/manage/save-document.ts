@@ -48,7 +48,8 @@ export async function saveDocument(
   const query = parseQuery(request, saving)
   if ('refused' in query) return query.refused
   const expected = expectedVersion(request)
-  if (query.value.dryRun === 'true') return rehearse(routes, { action: 'put', name, document, ...asDraft(expected) })
+  if (query.value.dryRun === 'true')
+    return rehearse(routes, { action: 'put', name, document, ...asDraft(expected) }, operator)
   if (!expected) return preconditionRequired('If-None-Match: * to create, If-Match: <etag> to replace')
   const saved = await routes.editor.save({ action: 'put', name, document, expected }, operator)
   return answerChange(expected === 'absent' ? created : 200, saved, routes)
@@ -60,7 +61,7 @@ export async function remove({ request, routes }: Writing, name: DocumentName, o
   if ('refused' in query) return query.refused
   const { dryRun, leases } = query.value
   const expected = expectedVersion(request)
-  if (dryRun === 'true') return rehearse(routes, { action: 'remove', name, ...asDraft(notAbsent(expected)) })
+  if (dryRun === 'true') return rehearse(routes, { action: 'remove', name, ...asDraft(notAbsent(expected)) }, operator)
   if (!expected || expected === 'absent') return preconditionRequired('If-Match: <etag>')
   if (routes.endLeases && !leases) return leasesRequired()
   const proposal: Proposal = { action: 'remove', name, expected }
@@ -71,13 +72,13 @@ export async function remove({ request, routes }: Writing, name: DocumentName, o
 }
 
 /** A change that is only tried. Whether the version is the expected one is judged where the request names one. */
-async function rehearse(routes: DocumentRoutes, draft: Draft): Promise<HttpResponseInit> {
+async function rehearse(routes: DocumentRoutes, draft: Draft, operator: Workload): Promise<HttpResponseInit> {
   const { editor, foresee, singular } = routes
   const rehearsed = await editor.rehearse(draft)
   if (rehearsed.kind === 'conflict' && !draft.expected) return notThere(routes)
   if (rehearsed.kind !== 'acceptable') return answerChange(200, rehearsed, routes)
   const { name } = draft
-  const foreseen = await foresee?.(draft.action === 'put' ? { name, document: draft.document } : { name })
+  const foreseen = await foresee?.(draft.action === 'put' ? { name, document: draft.document } : { name }, operator)
   const requiresApproval = await editor.needsApproval(draft)
   const etag = rehearsed.stored ? { etag: rehearsed.stored.version } : {}
   return jsonAnswer(200, {

@@ -1,6 +1,6 @@
 import { type Container, CosmosClient } from '@azure/cosmos'
 import type { TokenCredential } from '@azure/identity'
-import { hourOf, hoursFrom } from '../../shared/decisions/checkpoint-hours.ts'
+import { hourLength, hourOf, hoursFrom } from '../../shared/decisions/checkpoint-hours.ts'
 import { asDocument, idOf, type LogDocument } from '../../shared/decisions/verify-document.ts'
 import type { OpenLog } from './verify-log.ts'
 
@@ -44,6 +44,7 @@ export function openCosmosLog({ endpoint, database, credential, from, to }: Cosm
         yield registration
       }
     }
+    for await (const stream of storedStreams(container('decisions'), from, to)) streams.add(stream)
     // Of a stream that nothing else names any more, the one that took over from it still knows.
     const waiting = [...streams]
     while (waiting.length > 0) {
@@ -93,20 +94,56 @@ async function* readCheckpoints(container: Container, from: number, to: number):
   }
 }
 
+/** Streams that nothing may name: those of these hours, and those with records that say to be of this time. */
+async function* storedStreams(container: Container, from: number, to: number): AsyncGenerator<string> {
+  const isOfHour = 'c.stream >= @firstHour AND c.stream < @beyondHour'
+  const isInRange = `(${isOfHour} OR c.at >= @from AND c.at < @to)`
+  const query = `SELECT TOP 1 c.stream FROM c WHERE c.stream > @last AND ${isInRange} ORDER BY c.stream`
+  const range = [
+    { name: '@firstHour', value: hourOf(from) },
+    { name: '@beyondHour', value: hourOf(to - 1 + hourLength) },
+    { name: '@from', value: new Date(from).toISOString() },
+    { name: '@to', value: new Date(to).toISOString() },
+  ]
+  let last = ''
+  while (true) {
+    const parameters = [...range, { name: '@last', value: last }]
+    const { resources } = await container.items.query<LogDocument>({ query, parameters }).fetchAll()
+    const next = resources[0]?.['stream']
+    if (typeof next !== 'string' || next === last) return
+    yield next
+    last = next
+  }
+}
+
 async function firstRecord(container: Container, stream: string): Promise<LogDocument | undefined> {
   const { resource } = await container.item(idOf(1), stream).read<LogDocument>()
   return resource
 }
 
+/** Beyond the ids that writers give. */
+const endOfIds = '999999999999'
+
 /** By windows of ids, so that neither this process nor the service has to sort a whole stream. */
 async function* readStream(container: Container, stream: string): AsyncGenerator<LogDocument> {
   let from: string | undefined = ''
-  while (from !== undefined) {
-    const to: string = endOfWindow(from)
+  while (from !== undefined && from < endOfIds) {
+    const to = endOfWindow(from)
     const resources = await readWindow(container, stream, { from, to })
     yield* inOrder(resources)
     from = resources.length === windowSize ? to : await firstIdFrom(container, stream, to)
   }
+  if (from === undefined) return
+  // Nobody of ours gave them. One is enough to tell, and there may be any number.
+  const { query, parameters } = { query: 'SELECT TOP 100 * FROM c WHERE c.id >= @least', parameters: leastOf(endOfIds) }
+  const { resources } = await container.items
+    .query<LogDocument>({ query, parameters }, { partitionKey: stream })
+    .fetchAll()
+  yield* inOrder(resources)
+}
+
+function leastOf(value: string) {
+  return [{ name: '@least', value }]
 }
 
 async function readWindow(container: Container, stream: string, { from, to }: { from: string; to: string }) {
@@ -119,11 +156,11 @@ async function readWindow(container: Container, stream: string, { from, to }: { 
   return (await found.fetchAll()).resources
 }
 
-/** Ids that nobody of ours gave come last, all in one window. */
+/** Always beyond `from`, whatever id somebody may have given. */
 function endOfWindow(from: string): string {
-  const first = from === '' ? 1 : Number(/^\d{12}/.exec(from)?.[0] ?? Number.NaN)
-  const to = idOf(first + windowSize)
-  return /^\d{12}$/.test(to) ? to : '\uffff'
+  const digits = /^\d{0,12}/.exec(from)?.[0] ?? ''
+  const to = idOf(Math.max(1, Number(digits.padEnd(12, '0'))) + windowSize)
+  return to.length > 12 ? endOfIds : to
 }
 
 async function firstIdFrom(container: Container, stream: string, id: string): Promise<string | undefined> {

@@ -17,7 +17,8 @@ causeway verify-log --key K [--from T] [--to T] --file export.jsonl [--json]
   --endpoint URL, --database NAME
                   of the Cosmos DB account: signs in as DefaultAzureCredential does, and needs to read only
   --file F        a JSON Lines export of the containers decisions, streams and checkpoints: a document a line, records in
-                  the order of stream and id, checkpoints in the order of id
+                  the order of stream and id, checkpoints in the order of id: GET /manage/decisions gives each of them
+                  with order=stream&format=jsonl
   --json          tells the verdict as JSON`
 
 const options = {

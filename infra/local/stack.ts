@@ -74,6 +74,8 @@ function gatewaySettings(surroundings: Surroundings, port: number): Record<strin
     CAUSEWAY_OPERATORS_ISSUER: tenant.issuerUrl,
     CAUSEWAY_OPERATORS_AUDIENCE: audience,
     CAUSEWAY_OPERATORS_NETWORK: 'private',
+    // The local tenant signs in nobody: its second person is an application.
+    CAUSEWAY_APPROVAL_BY_APPLICATIONS: 'true',
     CAUSEWAY_IDENTITY_EXCHANGE: identities.exchange.clientId,
     CAUSEWAY_IDENTITY_MANAGE: identities.manage.clientId,
     CAUSEWAY_IDENTITY_TIMERS: identities.timers.clientId,

@@ -34,13 +34,15 @@ const maxHeads = 150
 const grace = 300_000
 const parallel = 16
 const reportedSuspects = 20
+/** What was looked at is signed even where the run has come to its end. In milliseconds, beyond the run's own. */
+const signingTime = 5_000
 
 /**
  * Takes checkpoints of the streams that may have grown since the last one. It goes on where the last checkpoint says,
  * whoever made it, so it may be ended at any time. Safe to run twice at once: one checkpoint of a number is created.
  */
 export function checkpointTaker(options: CheckpointOptions): TakeCheckpoint {
-  const known: Known = { last: undefined, heads: new Map() }
+  const known: Known = { last: undefined, heads: new Map(), growing: new Set(), looked: new Map(), newestFirst: false }
   return async signal => {
     await catchUp(known, options)
     const key = await options.currentKey(signal)
@@ -52,6 +54,12 @@ interface Known {
   last: Checkpoint | undefined
   /** What was signed last of each stream that is still looked at. */
   readonly heads: Map<string, ChainHead>
+  /** Known ones that had grown when they were looked at last: looked at first, whatever else is registered meanwhile. */
+  readonly growing: Set<string>
+  /** By hour, what runs that were ended early have looked at, so that the next one goes on from there. */
+  readonly looked: Map<string, ReadonlySet<string>>
+  /** Runs that are ended early take turns, so that no hour is so full that another one is never looked at. */
+  newestFirst: boolean
 }
 
 /** Reads the checkpoints that others made; all of the streams that are still looked at, after a start. */
@@ -59,7 +67,12 @@ async function catchUp(known: Known, { store, now }: CheckpointOptions): Promise
   const last = await store.last(known.last, new Date(now()).toISOString().slice(0, 10))
   if (!last || last.id === known.last?.id) return
   const from = new Date(startOfHour(last.openSince)).toISOString()
-  for (const { heads } of await store.since(from, last)) for (const head of heads) known.heads.set(head.stream, head)
+  for (const { heads } of await store.since(from, last)) {
+    for (const head of heads) {
+      if (known.heads.has(head.stream)) known.growing.add(head.stream)
+      known.heads.set(head.stream, head)
+    }
+  }
   known.last = last
 }
 
@@ -74,6 +87,8 @@ async function takeCheckpoints(known: Known, taking: Taking): Promise<Checkpoint
   const run = { checkpoints: 0, heads: 0, open: 0, suspects: new Set<string>(), overtaken: false }
   let openSince = known.last?.openSince ?? (await firstHour(taking, startedAt))
   let moved: ChainHead[] = []
+  const done = new Set<string>()
+  const looks = new Map<string, Set<string>>()
 
   /** False where another run was first. */
   async function commit(heads: readonly ChainHead[]): Promise<boolean> {
@@ -85,23 +100,78 @@ async function takeCheckpoints(known: Known, taking: Taking): Promise<Checkpoint
     return made
   }
 
-  for (const hour of hoursFrom(openSince, hourOf(startedAt + grace))) {
-    if (signal.aborted) break
-    const isOver = now() >= startOfHour(hour) + hourLength + grace
-    for (const streams of groups(await store.streamsOf(hour), parallel)) {
+  /** False where another run was first. Ends early with its signal. */
+  async function look(streams: readonly string[]): Promise<boolean> {
+    for (const group of groups(streams, parallel)) {
       if (signal.aborted) break
-      run.open += isOver ? 0 : streams.length
-      moved.push(...(await movedHeads(streams, known, { store, suspects: run.suspects })))
+      run.open += group.filter(stream => !isOver(stream.slice(0, 13), startedAt)).length
+      moved.push(...(await movedHeads(group, known, { store, suspects: run.suspects })))
+      for (const stream of group) lookedIn(looks, stream.slice(0, 13)).add(stream)
       while (moved.length >= maxHeads) {
-        if (!(await commit(moved.slice(0, maxHeads)))) return shown(run)
+        if (!(await commit(moved.slice(0, maxHeads)))) return false
         moved = moved.slice(maxHeads)
       }
     }
-    // Only what was looked at whole, after its end, is done with.
-    if (isOver && hour === openSince && !signal.aborted) openSince = hourOf(startOfHour(hour) + hourLength)
+    return true
   }
-  await commit(moved)
+
+  const growing = known.newestFirst ? [] : [...known.growing].filter(stream => stream >= openSince)
+  if (!(await look(growing))) return shown(run)
+  const hours = [...hoursFrom(openSince, hourOf(startedAt + grace))]
+  for (const hour of known.newestFirst ? hours.toReversed() : hours) {
+    if (signal.aborted) break
+    const streams = await store.streamsOf(hour)
+    const looked = lookedIn(looks, hour)
+    if (!(await look(leftOf(streams, looked, known.looked.get(roundOf(hour, startedAt)))))) return shown(run)
+    const before = known.looked.get(roundOf(hour, startedAt))
+    if (signal.aborted && streams.some(stream => !looked.has(stream) && !before?.has(stream))) break
+    done.add(hour)
+    // Only what was looked at whole, after its end, is done with.
+    while (isOver(openSince, startedAt) && done.has(openSince)) openSince = hourOf(startOfHour(openSince) + hourLength)
+  }
+  if (await commit(moved)) remember(known, { looks, done, openSince, startedAt, ended: signal.aborted })
   return shown(run)
+}
+
+function isOver(hour: string, time: number): boolean {
+  return time >= startOfHour(hour) + hourLength + grace
+}
+
+/** What was looked at before the end of an hour says nothing about its end. */
+function roundOf(hour: string, time: number): string {
+  return isOver(hour, time) ? `${hour} over` : hour
+}
+
+function lookedIn(looks: Map<string, Set<string>>, hour: string): Set<string> {
+  const found = looks.get(hour) ?? new Set()
+  looks.set(hour, found)
+  return found
+}
+
+/** What this run has not looked at, first of all what the ones before it did not come to. */
+function leftOf(streams: readonly string[], looked: ReadonlySet<string>, before: ReadonlySet<string> = new Set()) {
+  const left = streams.filter(stream => !looked.has(stream))
+  return [...left.filter(stream => !before.has(stream)), ...left.filter(stream => before.has(stream))]
+}
+
+interface Looked {
+  readonly looks: ReadonlyMap<string, ReadonlySet<string>>
+  /** The hours of which everything was looked at. */
+  readonly done: ReadonlySet<string>
+  readonly openSince: string
+  readonly startedAt: number
+  readonly ended: boolean
+}
+
+/** Only once it is signed: what was looked at for nothing is looked at again. */
+function remember(known: Known, { looks, done, openSince, startedAt, ended }: Looked): void {
+  for (const [hour, looked] of looks) {
+    const round = roundOf(hour, startedAt)
+    if (done.has(hour) && !isOver(hour, startedAt)) known.looked.delete(round)
+    else known.looked.set(round, new Set([...(known.looked.get(round) ?? []), ...looked]))
+  }
+  for (const round of known.looked.keys()) if (round < openSince) known.looked.delete(round)
+  known.newestFirst = ended && !known.newestFirst
 }
 
 /** Where the first checkpoint of all begins. */
@@ -115,11 +185,15 @@ async function movedHeads(
   known: Known,
   { store, suspects }: Pick<CheckpointOptions, 'store'> & { readonly suspects: Set<string> },
 ): Promise<readonly ChainHead[]> {
-  const found = await Promise.all(streams.map(stream => store.head(stream, known.heads.get(stream)?.id ?? '')))
+  const found = await Promise.all(streams.map(stream => store.end(stream, known.heads.get(stream)?.id)))
   return streams.flatMap((stream, place) => {
-    const [head, signed] = [found[place], known.heads.get(stream)]
-    const isRecord = head !== undefined && /^\d{12}$/.test(head.id) && head.hash !== ''
-    if (isRecord && head.id > (signed?.id ?? '')) return [head]
+    const [{ head, isOdd } = { isOdd: false }, signed] = [found[place], known.heads.get(stream)]
+    known.growing.delete(stream)
+    if (isOdd) suspects.add(stream)
+    if (head && head.hash !== '' && head.id > (signed?.id ?? '')) {
+      if (signed) known.growing.add(stream)
+      return [head]
+    }
     // It is not signed anew: what was signed before tells what is wrong with it.
     if (head?.hash !== signed?.hash) suspects.add(stream)
     return []
@@ -130,15 +204,17 @@ async function movedHeads(
 async function commitHeads(
   known: Known,
   content: { at: string; openSince: string; open: number; heads: readonly ChainHead[] },
-  { store, key, signal, deployment, retention, print }: Taking,
+  { store, key, deployment, retention, print }: Taking,
 ): Promise<boolean> {
   const ttl = Math.floor((retention + 86_400_000) / 1000)
+  const signal = AbortSignal.timeout(signingTime)
   const checkpoint = await nextCheckpoint(known.last, { deployment, ...content, ttl }, { key, signal })
   if (!(await store.create(checkpoint))) return false
   print(JSON.stringify(checkpoint))
   known.last = checkpoint
   for (const head of content.heads) known.heads.set(head.stream, head)
   for (const stream of known.heads.keys()) if (stream < content.openSince) known.heads.delete(stream)
+  for (const stream of known.growing) if (stream < content.openSince) known.growing.delete(stream)
   return true
 }
 

@@ -4,6 +4,7 @@ import { withoutSystemProperties } from '../document.ts'
 import { type Checkpoint, checkpointDocument, dayAfter, nextId } from './checkpoint.ts'
 import type { ChainHead } from './record.ts'
 import { recordHash } from './record-hash.ts'
+import { idOf } from './verify-document.ts'
 
 /** What checkpoints are made of, and where they are kept. Whatever goes wrong is 503 `record_unavailable`. */
 export interface CheckpointStore {
@@ -17,8 +18,15 @@ export interface CheckpointStore {
   firstHour(): Promise<string | undefined>
   /** The streams that were registered for an hour. */
   streamsOf(hour: string): Promise<readonly string[]>
-  /** The last record of a stream, from that one on; undefined where there is none. What has no hash has an empty one. */
-  head(stream: string, from: string): Promise<ChainHead | undefined>
+  /** Where a stream ends by now, from the record on that was signed, or from its beginning. */
+  end(stream: string, signed?: string): Promise<StreamEnd>
+}
+
+export interface StreamEnd {
+  /** The last record before the first gap; undefined where there is none. What has no hash has an empty one. */
+  readonly head?: ChainHead
+  /** There are ids beyond it, or between, that no writer of ours has given. */
+  readonly isOdd: boolean
 }
 
 type Document = Readonly<Record<string, unknown>>
@@ -81,15 +89,56 @@ export function cosmosCheckpoints({ checkpoints, streams, decisions }: Checkpoin
       const { resources } = await ask(() => query.fetchAll())
       return resources.map(registration => String(registration['stream'])).toSorted()
     },
-    async head(stream, from) {
-      const parameters = [{ name: '@least', value: from }]
-      const query = 'SELECT TOP 1 * FROM c WHERE c.id >= @least ORDER BY c.id DESC'
-      const found = decisions.items.query<Document>({ query, parameters }, { partitionKey: stream })
-      const { resources } = await ask(() => found.fetchAll())
-      const [record] = resources
-      return record && { stream, id: String(record['id']), hash: hashOf(record) }
-    },
+    end: (stream, signed) => endOf(decisions, stream, signed),
   }
+}
+
+const beginning = '000000000001'
+/** How many ids are asked for at once. */
+const windowSize = 1_000
+
+/** Mostly two queries: its last record, and whether as many are there as its id says. */
+async function endOf(decisions: Container, stream: string, signed = beginning): Promise<StreamEnd> {
+  async function rows<T>(query: string, least: string, beyond = ''): Promise<readonly T[]> {
+    const parameters = [
+      { name: '@least', value: least },
+      { name: '@beyond', value: beyond },
+    ]
+    const found = decisions.items.query<T>({ query, parameters }, { partitionKey: stream })
+    return (await ask(() => found.fetchAll())).resources
+  }
+
+  /** What somebody put there must not end the signing of the others. */
+  async function lastBeforeGap(): Promise<string | undefined> {
+    let last = Number(signed) - 1
+    for (let count = windowSize; count === windowSize; ) {
+      const [least, beyond] = [idOf(last + 1), idOf(last + 1 + windowSize)]
+      const query = 'SELECT VALUE c.id FROM c WHERE c.id >= @least AND c.id < @beyond AND LENGTH(c.id) = 12'
+      const ids = new Set(await rows<string>(query, least, beyond))
+      for (count = 0; count < windowSize && ids.has(idOf(last + 1)); count++) last += 1
+    }
+    return last < Number(signed) ? undefined : idOf(last)
+  }
+
+  const [last] = await rows<Document>('SELECT TOP 1 * FROM c WHERE c.id >= @least ORDER BY c.id DESC', signed)
+  if (!last) return { isOdd: false }
+  const id = String(last['id'])
+  if (/^\d{12}$/.test(id)) {
+    const [count] = await rows<number>(
+      'SELECT VALUE COUNT(1) FROM c WHERE c.id >= @least AND c.id <= @beyond',
+      signed,
+      id,
+    )
+    if (count === Number(id) - Number(signed) + 1) return { head: headOf(stream, last), isOdd: false }
+  }
+  const end = await lastBeforeGap()
+  if (end === undefined) return { isOdd: true }
+  const [record] = await rows<Document>('SELECT * FROM c WHERE c.id = @least', end)
+  return { ...(record && { head: headOf(stream, record) }), isOdd: true }
+}
+
+function headOf(stream: string, record: Document): ChainHead {
+  return { stream, id: String(record['id']), hash: hashOf(record) }
 }
 
 function ask<T>(read: () => Promise<T>): Promise<T> {

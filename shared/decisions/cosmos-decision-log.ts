@@ -28,6 +28,13 @@ function cosmosStreams({ decisions, streams, onBatch }: StreamContainers): Strea
         await streams.items.create(registration, { abortSignal })
         return { kind: 'committed' }
       }),
+    async readRegistration({ id, hour }, abortSignal) {
+      const answer = await streams
+        .item(id, hour)
+        .read<object>({ abortSignal })
+        .catch(() => undefined)
+      return answer?.resource
+    },
     commit: (records, abortSignal) =>
       attempt(async () => {
         onBatch?.(records.length)

@@ -1,7 +1,9 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
 import { withoutSystemProperties } from '../document.ts'
+import { unavailable } from '../errors.ts'
 import type { Namespaces } from '../workload/namespaces.ts'
+import { hourLength, hourOf } from './checkpoint-hours.ts'
 import { type Condition, conditionsOf, type DecisionFilter, type Parameter, visibleIn } from './search-conditions.ts'
 import {
   comparePlaces,
@@ -11,6 +13,7 @@ import {
   placeIn,
   placeOf,
   type SearchOrder,
+  type TimeOrder,
 } from './search-order.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -18,7 +21,7 @@ type Document = Readonly<Record<string, unknown>>
 /** What the log is made of: the records, what says that their streams exist, and what proves them. */
 export type LogContainer = 'decisions' | 'streams' | 'checkpoints'
 
-/** A search. Times are as `toISOString` writes them; `to` is not part of it. */
+/** A search. Times are as `toISOString` writes them; `to` is not part of it. By stream, they stand for their hours. */
 export interface LogQuery {
   readonly of: LogContainer
   readonly from: string
@@ -54,16 +57,25 @@ const orderedBy: Readonly<Record<LogContainer, OrderedBy>> = {
 
 /** How many records of one decision are shown. */
 const ofOne = 100
+/** How many documents of one time a page may have to put in order: more than a gateway writes in a millisecond. */
+const mostOfOneTime = 10_000
+/** How many streams are asked for a page, since none of their records may be what is searched for. */
+const streamsOfPage = 50
 
 /** Searches in Cosmos DB. Each page is a query of its own, so no server keeps anything between two of them. */
-export function cosmosDecisionSearch(containers: Readonly<Record<LogContainer, Container>>): DecisionSearch {
+export function cosmosDecisionSearch(
+  containers: Readonly<Record<LogContainer, Container>>,
+  most = mostOfOneTime,
+): DecisionSearch {
   return {
     async page(query) {
-      const { of, order, limit, continuation } = query
+      const { of, limit, continuation } = query
       const after = continuation === undefined ? undefined : placeOf(continuation)
       if (continuation !== undefined && !after) return undefined
+      if (of === 'decisions' && query.order === 'stream') return pageOfStreams(containers.decisions, query, after)
+      const order = timeOrderOf(query)
       const by = orderedBy[of]
-      const asked = { ...select(conditionsOfPage(query, after), orderClause(query)), time: by[0], limit }
+      const asked = { ...select(conditionsOfPage(query, after), orderClause(query)), time: by[0], limit, most }
       const found = await firstOf(containers[of], asked)
       const compare = (a: Document, b: Document) => comparePlaces(placeIn(a, by), placeIn(b, by), order)
       const documents = found.toSorted(compare).slice(0, limit)
@@ -80,14 +92,60 @@ export function cosmosDecisionSearch(containers: Readonly<Record<LogContainer, C
       ]
       const query = select([{ sql: `(${named})`, parameters }, ...visibleIn(namespaces)], '')
       const by = orderedBy.decisions
-      const found = await firstOf(containers.decisions, { ...query, time: by[0], limit: ofOne })
+      const found = await firstOf(containers.decisions, { ...query, time: by[0], limit: ofOne, most })
       const inOrder = found.toSorted((a, b) => comparePlaces(placeIn(a, by), placeIn(b, by), 'oldest'))
       return inOrder.slice(0, ofOne).map(withoutSystemProperties)
     },
   }
 }
 
-function conditionsOfPage({ of, from, to, order, filter, namespaces }: LogQuery, after: Place | undefined) {
+/** What proves the log is in order by its time. */
+function timeOrderOf({ order }: LogQuery): TimeOrder {
+  return order === 'stream' ? 'oldest' : order
+}
+
+/** The records of the streams of these hours, stream by stream. */
+async function pageOfStreams(container: Container, query: LogQuery, after?: Place): Promise<LogPage> {
+  const { filter, namespaces, limit } = query
+  const documents: Document[] = []
+  let [, stream, id] = after ?? ['', await streamAfter(container, query, ''), '']
+  for (let asked = 0; stream !== undefined && asked < streamsOfPage; asked++) {
+    const beyondId = { sql: 'c.id > @id', parameters: [{ name: '@id', value: id }] }
+    const chosen = select([beyondId, ...conditionsOf(filter), ...visibleIn(namespaces)], ' ORDER BY c.id')
+    const left = limit - documents.length
+    const pages = container.items.query<Document>(chosen, { partitionKey: stream, maxItemCount: left })
+    const found: Document[] = []
+    while (pages.hasMoreResults() && found.length < left) {
+      const { resources } = await askCosmos('documents_unavailable', () => pages.fetchNext())
+      found.push(...(resources ?? []))
+    }
+    documents.push(...found.slice(0, left))
+    id = String(documents.at(-1)?.['id'] ?? '')
+    if (documents.length === limit) break
+    stream = await streamAfter(container, query, stream)
+    id = ''
+  }
+  const more = stream === undefined ? {} : { continuation: continuationAt(['', stream, id]) }
+  return { documents: documents.map(withoutSystemProperties), ...more }
+}
+
+/** The next stream that there is, of the hours of a search. */
+async function streamAfter(container: Container, { from, to }: LogQuery, last: string): Promise<string | undefined> {
+  const parameters = [
+    { name: '@begin', value: from.slice(0, 13) },
+    { name: '@end', value: hourOf(Date.parse(to) - 1 + hourLength) },
+    { name: '@last', value: last },
+  ]
+  const range = 'c.stream > @last AND c.stream >= @begin AND c.stream < @end'
+  const query = { query: `SELECT TOP 1 c.stream FROM c WHERE ${range} ORDER BY c.stream`, parameters }
+  const { resources } = await askCosmos('documents_unavailable', () =>
+    container.items.query<Document>(query).fetchAll(),
+  )
+  return resources[0] && String(resources[0]['stream'])
+}
+
+function conditionsOfPage(query: LogQuery, after: Place | undefined) {
+  const { of, from, to, filter, namespaces } = query
   const [time] = orderedBy[of]
   const range = {
     sql: `c.${time} >= @begin AND c.${time} < @end`,
@@ -97,11 +155,11 @@ function conditionsOfPage({ of, from, to, order, filter, namespaces }: LogQuery,
     ],
   }
   const chosen = of === 'decisions' ? [...conditionsOf(filter), ...visibleIn(namespaces)] : []
-  return [range, ...chosen, ...(after ? [beyond(after, orderedBy[of], order)] : [])]
+  return [range, ...chosen, ...(after ? [beyond(after, orderedBy[of], timeOrderOf(query))] : [])]
 }
 
 /** What comes after a place. One composite comparison would need an index of its own in Cosmos DB. */
-function beyond(after: Place, [time, partition, id]: OrderedBy, order: SearchOrder): Condition {
+function beyond(after: Place, [time, partition, id]: OrderedBy, order: TimeOrder): Condition {
   const is = order === 'newest' ? '<' : '>'
   const later = `c.${partition} ${is} @partition OR c.${partition} = @partition AND c.${id} ${is} @id`
   return {
@@ -110,8 +168,8 @@ function beyond(after: Place, [time, partition, id]: OrderedBy, order: SearchOrd
   }
 }
 
-function orderClause({ of, order }: LogQuery): string {
-  return ` ORDER BY c.${orderedBy[of][0]} ${order === 'newest' ? 'DESC' : 'ASC'}`
+function orderClause(query: LogQuery): string {
+  return ` ORDER BY c.${orderedBy[query.of][0]} ${timeOrderOf(query) === 'newest' ? 'DESC' : 'ASC'}`
 }
 
 function select(conditions: readonly Condition[], order: string) {
@@ -127,16 +185,23 @@ interface Asked {
   /** The member by which it is ordered. */
   readonly time: string
   readonly limit: number
+  readonly most: number
 }
 
 /** At least as many as the limit and one more, where there are; of those with the last one's time, all. */
-async function firstOf(container: Container, { query, parameters, time, limit }: Asked): Promise<readonly Document[]> {
+async function firstOf(
+  container: Container,
+  { query, parameters, time, limit, most }: Asked,
+): Promise<readonly Document[]> {
   const found: Document[] = []
   const pages = container.items.query<Document>({ query, parameters }, { maxItemCount: limit + 1 })
   const isEnough = () => found.length > limit && found.at(-1)?.[time] !== found[limit - 1]?.[time]
   while (pages.hasMoreResults() && !isEnough()) {
     const { resources } = await askCosmos('documents_unavailable', () => pages.fetchNext())
     found.push(...(resources ?? []))
+    // Rather no answer than one that leaves out some, or no process.
+    if (found.length > limit + most)
+      throw unavailable('documents_unavailable', { detail: { error: 'too many of one time' } })
   }
   return found
 }

@@ -1,6 +1,6 @@
 import { ExchangeError } from '../errors.ts'
 import type { DecisionEntry } from './record.ts'
-import { fitTrace, withoutFacts } from './record-trace.ts'
+import { fitTrace, withoutAnyClaims } from './record-trace.ts'
 import type { JsonObject } from './stream.ts'
 
 /** What a writer wants on record, as the value of which the hash, the bytes and the printed line are all made. */
@@ -15,13 +15,13 @@ const traceBytes = 12 * 1024
 
 /**
  * Makes an entry JSON, once, in at most `room` bytes. Where the rest takes more than its share, the trace gives way, and
- * then the facts where nothing is released. Throws `record_too_large`.
+ * then the facts where nothing is released, and the claims of every other kind of entry. Throws `record_too_large`.
  */
 export function recordContent(entry: DecisionEntry, room: number): RecordContent {
   const cuts = [
     () => fitTrace(entry, traceBytes),
     (excess: number) => fitTrace(entry, traceBytes - excess),
-    () => fitTrace(withoutFacts(entry), 0),
+    () => fitTrace(withoutAnyClaims(entry), 0),
   ]
   let excess = 0
   for (const cut of cuts) {

@@ -83,7 +83,8 @@ export interface Proposer {
 export interface AdminEntry {
   readonly kind: 'admin'
   readonly decision: string
-  readonly outcome: 'intended' | 'done' | 'failed'
+  /** `unclear`: no answer came, and what is there does not tell whether it was made. */
+  readonly outcome: 'intended' | 'done' | 'failed' | 'unclear'
   readonly follows?: RecordPosition
   readonly operator: Workload
   /** `propose` and `withdraw`: of a change that takes effect when a second person approves it. */

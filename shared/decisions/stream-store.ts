@@ -18,6 +18,8 @@ export type Outcome =
 /** Where streams are kept. Each is one attempt that ends with its signal, and none of them throws. */
 export interface StreamStore {
   register(registration: Registration, signal: AbortSignal): Promise<Outcome>
+  /** What is there in the place of a registration; undefined where nothing is or could be had. */
+  readRegistration(registration: Registration, signal: AbortSignal): Promise<object | undefined>
   /** All of one stream, all or nothing. */
   commit(records: readonly StreamRecord[], signal: AbortSignal): Promise<Outcome>
   /** Those records, or undefined where not all of them are there or none could be had. */

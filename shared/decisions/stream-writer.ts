@@ -65,13 +65,18 @@ export function streamWriter(predecessor: ChainHead | null, parts: LaneParts, on
     return settle({ ...attempts, onUnclear }, { monotonic, until, leastAttempt: patience / 8 })
   }
 
-  /** Before a stream's first record. A conflict is with an earlier attempt: nobody else has this name. */
+  /** Before a stream's first record. A conflict is with an earlier attempt, or with somebody who took the name. */
   async function register(until: number): Promise<Settlement> {
     if (stream.registered) return { kind: 'committed' }
     const { registration } = stream
     const send = (signal: AbortSignal) => store.register(registration, signal)
-    const settlement = await settled({ send, isOurs: async () => true }, until)
+    const isOurs = async (signal: AbortSignal) => {
+      const found = await store.readRegistration(registration, signal)
+      return found && recordHash(found) === recordHash(registration)
+    }
+    const settlement = await settled({ send, isOurs }, until)
     if (settlement.kind === 'committed') stream = { ...stream, registered: true }
+    else if (settlement.kind === 'unresolved' && settlement.because === 'conflict') leave(settlement)
     return settlement
   }
 
@@ -100,6 +105,13 @@ export function streamWriter(predecessor: ChainHead | null, parts: LaneParts, on
     parts.onClosed({ ...closed, because, detail })
     number = parts.nextNumber()
     stream = nextStream(owesOpening() ? stream.unresolved : closed)
+  }
+
+  /** Somebody else registered its name. Nothing of ours is in it. */
+  function leave({ because, detail }: Pick<ClosedStream, 'because' | 'detail'>): void {
+    parts.onClosed({ stream: stream.registration.stream, from: '', to: '', because, detail })
+    number = parts.nextNumber()
+    stream = nextStream(stream.unresolved)
   }
 
   function owesOpening(): boolean {

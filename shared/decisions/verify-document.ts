@@ -22,9 +22,11 @@ export function hashOf(document: LogDocument): string | undefined {
   }
 }
 
-/** The number in an id of twelve digits, from 1; undefined for any other. */
+/** The number in an id of twelve digits, from 1; undefined for any other, and for the last, which no writer comes to. */
 export function numberOf(id: unknown): number | undefined {
-  return typeof id === 'string' && /^\d{12}$/.test(id) && Number(id) > 0 ? Number(id) : undefined
+  return typeof id === 'string' && /^\d{12}$/.test(id) && Number(id) > 0 && id !== '999999999999'
+    ? Number(id)
+    : undefined
 }
 
 /** The id of a number. */

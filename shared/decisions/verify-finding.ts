@@ -6,6 +6,10 @@ export type FindingKind =
   | 'missing'
   /** It was put in: no place in the chain is its own. */
   | 'inserted'
+  /** It says to be of a time at which it cannot have been written where it stands. */
+  | 'misdated'
+  /** Nothing that was signed leads to a stream that the signed checkpoints must have seen. */
+  | 'unsigned'
   /** It stands in the place of another. */
   | 'swapped'
   /** The end of a stream, below what was signed, is gone. */

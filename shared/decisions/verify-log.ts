@@ -4,6 +4,7 @@ import { type CheckpointVerdict, checkpointCheck, type FindKey } from './verify-
 import { asDocument, kindOfDocument, type LogDocument, numberOf } from './verify-document.ts'
 import type { Finding } from './verify-finding.ts'
 import { type StreamCheck, streamCheck } from './verify-stream.ts'
+import { misdated, tolerance } from './verify-time.ts'
 import { judgeLog, type LogVerdict, type StreamNotes } from './verify-verdict.ts'
 
 interface KnownStream extends StreamNotes {
@@ -54,6 +55,7 @@ export async function verifyLog({
 function openLog(from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY) {
   const findings: Finding[] = []
   const unresolved: string[] = []
+  const misplaced = new Set<string>()
   const streams = new Map<string, KnownStream>()
   function isBeyond(stream: string): boolean {
     const start = startOfHour(stream.slice(0, 13))
@@ -79,6 +81,21 @@ function openLog(from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY)
     known(stream)?.claims.push({ number, hash, by: String(document['stream']) })
   }
 
+  /** A record of a time that is looked at belongs into a stream that is. */
+  function takeBeyond({ stream, id, at }: LogDocument): void {
+    const time = Date.parse(String(at))
+    const because = time >= from && time < to ? misdated(at, String(stream)) : undefined
+    if (because === undefined || misplaced.has(String(stream))) return
+    misplaced.add(String(stream))
+    findings.push({
+      kind: 'misdated',
+      subject: 'record',
+      stream: String(stream),
+      id: String(id).slice(0, 100),
+      because,
+    })
+  }
+
   function checkOf(stream: string, { anchors, claims }: KnownStream): StreamCheck {
     const isAtHorizon = startOfHour(stream.slice(0, 13)) < from
     const horizon = isAtHorizon ? { horizon: new Date(from).toISOString() } : {}
@@ -90,7 +107,13 @@ function openLog(from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY)
     takeHeads(checkpoint: Checkpoint | undefined): void {
       for (const { stream, id, hash } of checkpoint?.heads ?? []) {
         const number = numberOf(id)
-        if (number !== undefined) known(stream)?.anchors.push({ number, hash, by: `checkpoint ${checkpoint?.id}` })
+        if (number !== undefined)
+          known(stream)?.anchors.push({
+            number,
+            hash,
+            by: `checkpoint ${checkpoint?.id}`,
+            ...(checkpoint && { at: checkpoint.at }),
+          })
       }
     },
     takeIndex(document: LogDocument): void {
@@ -101,7 +124,10 @@ function openLog(from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY)
     },
     takeRecord(document: LogDocument): void {
       const stream = known(document['stream'])
-      if (!stream) return
+      if (!stream) {
+        takeBeyond(document)
+        return
+      }
       stream.check ??= checkOf(String(document['stream']), stream)
       stream.check.take(document)
     },
@@ -110,7 +136,9 @@ function openLog(from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY)
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(([name, stream]) => {
           const verdict = (stream.check ?? checkOf(name, stream)).end()
-          return { ...stream, name, verdict }
+          // Clocks differ: the checkpoint that named a stream of the horizon's may be older than the horizon.
+          const mayBeOlder = startOfHour(name.slice(0, 13)) < from + tolerance
+          return { ...stream, name, verdict, mayBeOlder }
         })
       return judgeLog({ streams: judged, findings, unresolved, checkpoints })
     },

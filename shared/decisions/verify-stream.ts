@@ -9,12 +9,15 @@ import {
   type Seen,
   type Wrong,
 } from './verify-link.ts'
+import { misdated } from './verify-time.ts'
 
 /** A record that must be there with that hash, and who says so. */
 export interface Anchor {
   readonly number: number
   readonly hash: string
   readonly by: string
+  /** When a checkpoint that says so was made. */
+  readonly at?: string
 }
 
 /** What is known of one stream. */
@@ -54,6 +57,7 @@ export function streamCheck({ stream, anchors, claims, horizon }: StreamCheckOpt
   let broken: BrokenLink | undefined
   let wrong: Wrong | undefined
   let stranger: string | undefined
+  let late: Finding | undefined
   const unmet: Anchor[] = []
 
   /** The anchors of one record. Those of records that are not there are passed over: what is wrong is told otherwise. */
@@ -96,7 +100,7 @@ export function streamCheck({ stream, anchors, claims, horizon }: StreamCheckOpt
       return { kind: 'inserted', subject: 'record', stream, id: stranger, because: 'its id is no number of a record' }
     }
     wrong ??= broken && judgeBroken(broken, 'none')
-    if (!wrong) return judgeEnd()
+    if (!wrong) return judgeEnd() ?? late
     const { kind, number, because } = wrong
     return { kind, subject: 'record', stream, id: idOf(number), because }
   }
@@ -111,6 +115,9 @@ export function streamCheck({ stream, anchors, claims, horizon }: StreamCheckOpt
       }
       const hash = hashOf(record)
       const named = anchorsOf(number)
+      // Of a record that is chained and signed nothing else tells that it was made up later.
+      const because = late ? undefined : misdated(record['at'], stream, (named[0] ?? anchors[passed])?.at)
+      if (because !== undefined) late = { kind: 'misdated', subject: 'record', stream, id: idOf(number), because }
       unmet.push(...claims.filter(claim => claim.number === number && claim.hash !== hash))
       const differing = named.find(anchor => anchor.hash !== hash)
       const seen = { number, hash, previous: record['previous'], anchored: named.length > 0 && !differing }

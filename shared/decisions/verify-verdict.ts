@@ -1,7 +1,9 @@
+import { hourLength, startOfHour } from './checkpoint-hours.ts'
 import type { CheckpointVerdict } from './verify-checkpoints.ts'
 import { idOf } from './verify-document.ts'
 import type { Finding } from './verify-finding.ts'
 import type { Anchor, StreamVerdict } from './verify-stream.ts'
+import { tolerance } from './verify-time.ts'
 
 /** Records that are there and not proven: after the last one that was signed. */
 export interface Unproven {
@@ -39,6 +41,8 @@ export interface StreamNotes {
 export interface JudgedStream extends StreamNotes {
   readonly name: string
   readonly verdict: StreamVerdict
+  /** What named it may be older than the horizon. */
+  readonly mayBeOlder: boolean
 }
 
 /** What was found while reading, and every stream, in order. */
@@ -51,14 +55,21 @@ export interface LogNotes {
 
 /** Puts together what was found. */
 export function judgeLog({ streams, findings, unresolved, checkpoints }: LogNotes): LogVerdict {
-  const all = [...findings, ...withoutCheckpoint(checkpoints), ...streams.flatMap(findingsOf), ...unmetClaims(streams)]
+  const unproven = unprovenOf(streams, checkpoints.last?.openSince)
+  const found = [
+    ...findings,
+    ...withoutCheckpoint(checkpoints),
+    ...streams.flatMap(findingsOf),
+    ...unmetClaims(streams),
+  ]
+  const all = [...found, ...unsigned({ streams, unproven, checkpoints, found })]
   return {
     proven: all.length === 0,
     findings: all,
     checkpoints,
     streams: streams.filter(({ verdict }) => verdict.records > 0).length,
     records: streams.reduce((sum, { verdict }) => sum + verdict.records, 0),
-    unproven: unprovenOf(streams, checkpoints.last?.openSince),
+    unproven,
     unresolved,
   }
 }
@@ -89,6 +100,28 @@ function unmetClaims(streams: readonly JudgedStream[]): readonly Finding[] {
       { kind, subject: 'record', stream: name, id, because: `${because}${kind === 'cut' ? '' : ' by another hash'}` },
     ]
   })
+}
+
+interface Judged extends Pick<LogNotes, 'streams' | 'checkpoints'> {
+  readonly unproven: readonly Unproven[]
+  readonly found: readonly Finding[]
+}
+
+/**
+ * Streams of hours that checkpoints have done with, and that none of them names: nobody of ours was so late. Where a
+ * checkpoint is wrong, it cannot be told what it named.
+ */
+function unsigned({ streams, unproven, checkpoints: { last }, found }: Judged): readonly Finding[] {
+  if (!last || found.some(({ subject }) => subject === 'checkpoint')) return []
+  const passedOver = new Set(streams.filter(({ mayBeOlder }) => mayBeOlder).map(({ name }) => name))
+  for (const { stream } of found) if (stream !== undefined) passedOver.add(stream)
+  const isOld = (stream: string) => startOfHour(stream.slice(0, 13)) + hourLength + tolerance < Date.parse(last.at)
+  return unproven
+    .filter(({ stream, after, closed }) => after === null && closed && isOld(stream) && !passedOver.has(stream))
+    .map(({ stream }) => {
+      const because = `no checkpoint names it, though ${last.id} of ${last.at} was made after its hour, and no proven stream takes over from it`
+      return { kind: 'unsigned', subject: 'stream', stream, because }
+    })
 }
 
 function unprovenOf(streams: readonly JudgedStream[], openSince = ''): readonly Unproven[] {

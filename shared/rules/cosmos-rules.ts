@@ -53,16 +53,25 @@ export function cosmosRules({ container, follow, calendars }: RulesOptions): Rul
 /** How many rules are read where no partition is named. */
 const readAtMost = 2_000
 
+/** Rules as they are stored. `complete`: those are all of them. */
+export interface StoredRules {
+  readonly rules: readonly Stored<unknown>[]
+  readonly complete: boolean
+}
+
 /** The stored rules of a partition; where none is named, of all of them, the first 2,000. */
-export async function storedRules(container: Container, target?: string): Promise<readonly Stored<unknown>[]> {
-  if (target !== undefined) return queryPartition(container, target)
-  const pages = container.items.query<Document>('SELECT * FROM c', { maxItemCount: 500 })
+export async function storedRules(container: Container, target?: string): Promise<StoredRules> {
+  if (target !== undefined) return { rules: await queryPartition(container, target), complete: true }
+  const pages = container.items.query<Document>('SELECT * FROM c WHERE NOT IS_DEFINED(c.deleted)', {
+    maxItemCount: 500,
+  })
   const read: Document[] = []
-  while (pages.hasMoreResults() && read.length < readAtMost) {
+  while (pages.hasMoreResults() && read.length <= readAtMost) {
     const { resources } = await askCosmos('documents_unavailable', () => pages.fetchNext())
     read.push(...(resources ?? []))
   }
-  return withoutTombstones(read.slice(0, readAtMost))
+  const complete = !pages.hasMoreResults() && read.length <= readAtMost
+  return { rules: withoutTombstones(read.slice(0, readAtMost)), complete }
 }
 
 async function queryPartition(container: Container, target: string): Promise<readonly Stored<unknown>[]> {

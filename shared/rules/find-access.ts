@@ -13,6 +13,8 @@ export interface StandingLockdown {
 export interface ReachableTarget extends TargetAccess {
   readonly enabled: boolean
   readonly lockdowns: readonly StandingLockdown[]
+  /** Whether those are all the lockdowns that may be about it. */
+  readonly complete: boolean
 }
 
 /** The targets that a namespace may reach: some of them. */
@@ -39,8 +41,8 @@ export interface FindAccessSources {
   readonly openRules: () => Rules
   readonly readTarget: (id: string) => Promise<Stored<unknown> | undefined>
   readonly listTargets: (continuation: string | undefined) => Promise<Page | undefined>
-  /** The first page of them. */
-  readonly lockdowns: () => Promise<Page | undefined>
+  /** Those that may stand at a time, in epoch milliseconds. */
+  readonly lockdowns: (time: number) => Promise<{ readonly documents: Page['documents']; readonly complete: boolean }>
   readonly issuerOf: (id: string) => Promise<WorkloadIssuer | undefined>
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
@@ -54,12 +56,13 @@ export function findAccess(sources: FindAccessSources): FindAccess {
 
   async function openReach() {
     const rules = openRules()
-    const standing = ((await lockdowns())?.documents ?? []).flatMap(({ content }) => standingIn(content, now()))
+    const { documents, complete } = await lockdowns(now())
+    const standing = documents.flatMap(({ content }) => standingIn(content, now()))
     return async (content: unknown, asked?: AskedOf): Promise<ReachableTarget> => {
       const id = String(memberOf(content, 'id'))
       const access = accessOf(id, await rules.of(id), now(), asked)
       const enabled = memberOf(content, 'enabled') !== false
-      return { ...access, enabled, lockdowns: standing.filter(({ blocks }) => mayBlock(blocks, id)) }
+      return { ...access, enabled, lockdowns: standing.filter(({ blocks }) => mayBlock(blocks, id)), complete }
     }
   }
 

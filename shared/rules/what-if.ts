@@ -2,6 +2,7 @@ import type { Problem, Stored } from '../document.ts'
 import type { DocumentName } from '../document-kind.ts'
 import type { Calendars } from './calendar.ts'
 import type { Sample, SampleQuery } from './cosmos-recorded-exchanges.ts'
+import type { StoredRules } from './cosmos-rules.ts'
 import { type Change, impact } from './impact.ts'
 import { lint, type Warning } from './lint.ts'
 import type { Rule } from './rule.ts'
@@ -24,6 +25,8 @@ export interface ImpactRange {
 export interface ImpactReport {
   readonly newlyDenied: readonly ChangeReport[]
   readonly newlyAllowed: readonly ChangeReport[]
+  /** Of all of them, beyond those that are listed. */
+  readonly counts: { readonly newlyDenied: ChangeCount; readonly newlyAllowed: ChangeCount }
   readonly judged: number
   /** Records that were not judged: something else than rules decided, or they cannot be read. */
   readonly notJudged: number
@@ -37,18 +40,30 @@ export interface ImpactReport {
 
 export type ChangeReport = Omit<Change, 'count'> & { readonly calls: number }
 
+/** How many calls would be answered differently, and how many changes they are: by workload, target and scopes. */
+export interface ChangeCount {
+  readonly changes: number
+  readonly calls: number
+}
+
+/** Warnings. `complete`: they are all that there are, of all the rules that bear on the draft's target. */
+export interface LintReport {
+  readonly warnings: readonly Warning[]
+  readonly complete: boolean
+}
+
 export interface WhatIf {
   /** What is wrong with a rule whoever names it; nothing where it can be read. */
   problemsOf(document: unknown): readonly Problem[]
   /** Warnings about the rules that bear on the draft's target, with the draft in its place. */
-  lint(draft: RuleDraft): Promise<readonly Warning[]>
+  lint(draft: RuleDraft): Promise<LintReport>
   /** Judges recorded exchanges again, with the draft in its place. */
   impact(draft: RuleDraft, range?: ImpactRange): Promise<ImpactReport>
 }
 
 export interface WhatIfOptions {
   /** The stored rules of a partition; of all, some thousand at most. */
-  readonly rules: (partition: string | undefined) => Promise<readonly Stored<unknown>[]>
+  readonly rules: (partition: string | undefined) => Promise<StoredRules>
   readonly calendars: () => Promise<Calendars>
   /** How callers name a target. */
   readonly namesOf: (target: string) => Promise<readonly string[]>
@@ -66,17 +81,17 @@ const everyTarget = '*'
 
 /** Tries drafts of rules on what is stored and what was recorded. Saves nothing. */
 export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOptions): WhatIf {
-  const withDraft = async (partition: string | undefined, draft: RuleDraft) => put(await rules(partition), draft)
+  const rulesIn = async (partition: string) => (await rules(partition)).rules
 
   /** The rule sets of some targets, with the draft in its place. */
   async function rulesetsOf(targets: readonly string[], draft: RuleDraft): Promise<ReadonlyMap<string, Ruleset>> {
     const current = await calendars()
     const isGuardrail = draft.name.partition === everyTarget
-    const stored = await rules(everyTarget)
+    const stored = await rulesIn(everyTarget)
     const guardrails = compileRules(isGuardrail ? put(stored, draft) : stored)
     const found = new Map<string, Ruleset>()
     for (const target of targets.slice(0, judgedTargets)) {
-      const own = compileRules(isGuardrail ? await rules(target) : await withDraft(target, draft))
+      const own = compileRules(isGuardrail ? await rulesIn(target) : put(await rulesIn(target), draft))
       found.set(target, { own, guardrails, calendars: current })
     }
     return found
@@ -90,10 +105,11 @@ export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOpt
 
     async lint(draft) {
       const isGuardrail = draft.name.partition === everyTarget
-      const own = await withDraft(isGuardrail ? undefined : draft.name.partition, draft)
-      const guardrails = isGuardrail ? [] : await rules(everyTarget)
-      const parsed = [...own, ...guardrails].flatMap(({ content }) => ruleIn(content))
-      return lint(parsed, { now: now(), calendars: await calendars() }).slice(0, shown)
+      const own = await rules(isGuardrail ? undefined : draft.name.partition)
+      const guardrails = isGuardrail ? [] : await rulesIn(everyTarget)
+      const parsed = [...put(own.rules, draft), ...guardrails].flatMap(({ content }) => ruleIn(content))
+      const warnings = lint(parsed, { now: now(), calendars: await calendars() })
+      return { warnings: warnings.slice(0, shown), complete: own.complete && warnings.length <= shown }
     },
 
     async impact(draft, { from = now() - week, to = now(), max = sampled } = {}) {
@@ -107,6 +123,7 @@ export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOpt
       return {
         newlyDenied: newlyDenied.slice(0, shown).map(reported),
         newlyAllowed: newlyAllowed.slice(0, shown).map(reported),
+        counts: { newlyDenied: counted(newlyDenied), newlyAllowed: counted(newlyAllowed) },
         judged,
         notJudged: exchanges.length + found.unreadable - judged,
         uncertain,
@@ -132,6 +149,10 @@ function isCalled(content: unknown, { id, partition }: DocumentName): boolean {
 function ruleIn(content: unknown): readonly Rule[] {
   const parsed = parseRule(content)
   return 'rule' in parsed ? [parsed.rule] : []
+}
+
+function counted(changes: readonly Change[]): ChangeCount {
+  return { changes: changes.length, calls: changes.reduce((calls, { count }) => calls + count, 0) }
 }
 
 function reported({ count, ...change }: Change): ChangeReport {

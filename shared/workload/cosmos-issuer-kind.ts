@@ -1,5 +1,6 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
+import type { SecretReference } from '../credentials/secret-reference.ts'
 import { type Problem, problemsIn, tombstone, withoutSystemProperties } from '../document.ts'
 import type { DocumentKind } from '../document-kind.ts'
 import { type Issuer, issuerDocument } from './issuer.ts'
@@ -7,12 +8,12 @@ import { chooseByKey } from './shared-issuer-url.ts'
 
 export interface IssuerKindOptions {
   readonly issuers: Container
-  /** The aliases of the vaults that the settings name. */
-  readonly vaults: ReadonlySet<string>
+  /** Why no document may name a secret; undefined where it may. */
+  readonly problemOfSecret: (secret: SecretReference) => string | undefined
 }
 
 /** Issuers: checked by the code that reads them; two of one URL only where their keys tell them apart. */
-export function issuerKind({ issuers, vaults }: IssuerKindOptions): DocumentKind {
+export function issuerKind({ issuers, problemOfSecret }: IssuerKindOptions): DocumentKind {
   return {
     container: 'issuers',
     async check(document, name) {
@@ -31,10 +32,9 @@ export function issuerKind({ issuers, vaults }: IssuerKindOptions): DocumentKind
         if (await isRegistered(issuers, actor.issuer)) continue
         problems.push({ path: ['actors', at, 'issuer'], detail: `there is no issuer "${actor.issuer}"` })
       }
-      const vault = issuer.tokenReview?.credential.vault
-      if (vault !== undefined && !vaults.has(vault)) {
-        problems.push({ path: ['tokenReview', 'credential', 'vault'], detail: `no vault is called "${vault}"` })
-      }
+      const secret = issuer.tokenReview?.credential
+      const ofSecret = secret && problemOfSecret(secret)
+      if (ofSecret !== undefined) problems.push({ path: ['tokenReview', 'credential'], detail: ofSecret })
       return problems
     },
   }

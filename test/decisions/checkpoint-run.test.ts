@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openCertificateAuthority } from '../../infra/local/certificate-authority.ts'
@@ -247,15 +247,65 @@ describe('an hour that is over', () => {
       ended.abort()
       return store.streamsOf(hour)
     }
-    await timer({ store: { ...store, streamsOf }, currentKey: async () => fixedKey })(ended.signal)
+    await timer({ store: { ...store, streamsOf } })(ended.signal)
     expect(await checkpoints()).toMatchObject([{ openSince: '2026-06-01T12', heads: [] }])
     await timer()(anyLength())
     expect((await checkpoints()).at(-1)).toMatchObject({ openSince: '2026-06-01T13', heads: [{ stream: streamOf(1) }] })
   })
 })
 
-const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const fixedKey: CheckpointKey = { kid: 'https://corp/keys/a/1', sign: async () => Buffer.from(String(privateKey.type)) }
+describe('so many registrations that a run is ended before it comes to those that sort last', () => {
+  /** Ends each run after so many looks at streams. */
+  function endedAfter(looks: number): () => Promise<unknown> {
+    let ended = new AbortController()
+    let left = looks
+    const end: CheckpointStore['end'] = (stream, signed) => {
+      left -= 1
+      if (left <= 0) ended.abort()
+      return store.end(stream, signed)
+    }
+    const take = timer({ store: { ...store, end } })
+    return () => {
+      ended = new AbortController()
+      left = looks
+      now += 60_000
+      return take(ended.signal)
+    }
+  }
+  const honest = (hour: string) => `${hour}/ffffffff-0000-4000-8000-000000000000/0`
+
+  test.each(['2026-06-01T12:30:00.000Z', '2026-06-01T14:30:00.000Z'])('at %s keep nothing unsigned', async at => {
+    for (let number = 1; number <= 40; number++) log.open(streamOf(number))
+    log.open(honest('2026-06-01T12'))
+    await publish()
+    now = Date.parse(at)
+    const take = endedAfter(16)
+    for (let run = 0; run < 3; run++) await take()
+    expect(await verify()).toMatchObject({ proven: true, unproven: [] })
+    if (at.includes('T14')) return
+    const grow = async (runs: number) => {
+      log.write(honest('2026-06-01T12'), 1)
+      await publish()
+      for (let run = 0; run < runs; run++) await take()
+      expect(await verify()).toMatchObject({ proven: true, unproven: [] })
+    }
+    // One that is known to grow has its turn before the others.
+    await grow(3)
+    await grow(2)
+  })
+
+  test('in an earlier hour keep no later one from its turn', async () => {
+    for (let number = 1; number <= 200; number++) log.open(streamOf(number))
+    log.open(honest('2026-06-01T14'))
+    await publish()
+    now = Date.parse('2026-06-01T14:30:00.000Z')
+    const take = endedAfter(16)
+    for (let run = 0; run < 2; run++) await take()
+    expect((await checkpoints()).flatMap(({ heads }) => heads.map(({ stream }) => stream))).toContain(
+      honest('2026-06-01T14'),
+    )
+  })
+})
 
 describe('two runs at once', () => {
   test.each(['2026-06-01T12:30:00.000Z', '2026-06-01T23:59:59.999Z'])(
@@ -349,6 +399,26 @@ describe('a stream whose end is not what was signed', () => {
     now += 60_000
     expect(await timer()(anyLength())).toMatchObject({ suspects: [streamOf(1)], heads: 0 })
   })
+})
+
+describe('a record that no writer of ours has put there', () => {
+  test.each(['zzz', '999999999999', '00000000000x', '000000000009'])(
+    'as %s is told, and the others are signed',
+    async id => {
+      log.open(streamOf(1))
+      await publish()
+      const foreign = { id, stream: streamOf(1), kind: 'exchange', previous: null, at: '2026-06-01T12:20:00.000Z' }
+      const take = timer()
+      await database().container('decisions').items.create(foreign)
+      for (const last of ['000000000001', '000000000003']) {
+        expect(await take(anyLength())).toMatchObject({ suspects: [streamOf(1)], heads: 1 })
+        expect((await checkpoints()).at(-1)?.heads).toMatchObject([{ id: last }])
+        log.write(streamOf(1), 2)
+        await publish()
+        now += 60_000
+      }
+    },
+  )
 })
 
 test('after a rotation the newest version of the key signs, and both verify', async () => {

@@ -1,7 +1,7 @@
 import type { Container } from '@azure/cosmos'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { ExchangeEntry } from '../../shared/decisions/record.ts'
+import type { DecisionEntry, ExchangeEntry } from '../../shared/decisions/record.ts'
 import { decide } from '../../shared/rules/decide.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
 import { allow, deny, factsOf, rulesetOf } from '../rules/facts.ts'
@@ -162,6 +162,32 @@ describe('what is refused', () => {
         { numRuns: 100, seed: 505 },
       )
     })
+  })
+
+  test.each<DecisionEntry>([
+    { kind: 'revocation', decision: 'd', outcome: 'requested', lease: { id: 'l' }, workload: largestWorkload },
+    {
+      kind: 'revocation',
+      decision: 'd',
+      outcome: 'kept',
+      lease: { id: 'l' },
+      workload: largestWorkload,
+      actor: largestWorkload,
+    },
+    {
+      kind: 'admin',
+      decision: 'd',
+      outcome: 'intended',
+      action: 'revoke',
+      leases: Array.from({ length: 100 }, () => 'l'.repeat(64)),
+      operator: largestWorkload,
+    },
+  ])('no $kind of the largest workload, $outcome: it says who, and leaves out their claims', async entry => {
+    await log.write(entry)
+    const record = JSON.parse(printed()[0] ?? '')
+    const { subject, token } = largestWorkload
+    expect(record.operator ?? record.workload).toMatchObject({ subject, token, claims: {} })
+    expect(record.claimsOmitted).toBe(true)
   })
 
   test.each([

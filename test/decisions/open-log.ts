@@ -17,6 +17,7 @@ export interface LogUnderTest extends OpenDecisionLog {
   readonly deployment: string
   /** The container as this log's client sees it. */
   readonly decisions: Container
+  readonly streams: Container
   readonly printed: string[]
   /** How many records each batch held that was sent, attempts again included. */
   readonly batches: { readonly stream: string; readonly records: number }[]
@@ -28,12 +29,13 @@ export interface LogUnderTest extends OpenDecisionLog {
 export function openLog(standIn: StandIn, options: Partial<DecisionLogOptions> = {}): LogUnderTest {
   const database = standIn.database('token-of-gateway', { maxRetryAttemptCount: 0 })
   const decisions = database.container('decisions')
+  const streams = database.container('streams')
   const { deployment = randomUUID() } = options
   const printed: string[] = []
   const observed = observeBatches(decisions)
   const log = cosmosDecisionLog({
     decisions,
-    streams: database.container('streams'),
+    streams,
     deployment,
     retention: 400 * 86_400_000,
     now: Date.now,
@@ -42,7 +44,7 @@ export function openLog(standIn: StandIn, options: Partial<DecisionLogOptions> =
     patience: 600,
     ...options,
   })
-  return { ...log, deployment, decisions, printed, ...observed }
+  return { ...log, deployment, decisions, streams, printed, ...observed }
 }
 
 function observeBatches({ items }: Container): Pick<LogUnderTest, 'batches' | 'atOnce'> {

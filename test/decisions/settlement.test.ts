@@ -1,3 +1,4 @@
+import type { ItemDefinition, RequestOptions } from '@azure/cosmos'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Fault } from '../../infra/local/cosmos/server.ts'
 import type { RecordPosition } from '../../shared/decisions/record.ts'
@@ -104,7 +105,12 @@ describe('what does not tell whether the batch was written', () => {
   })
 
   test('of a registration leaves no record in doubt: the stream is opened with the next batch', async () => {
-    const remove = standIn.cosmos.faults.add({ container: 'streams', when: 'after-commit', reset: true })
+    const remove = standIn.cosmos.faults.add({
+      container: 'streams',
+      action: 'create',
+      when: 'after-commit',
+      reset: true,
+    })
     expect(await write()).toMatchObject({ id: '000000000002' })
     remove()
     expect(closed).toEqual([])
@@ -145,6 +151,24 @@ describe('what tells that nothing was written', () => {
     expect(await write()).toMatchObject({ id: '000000000002' })
     await expectTold()
     expect((await readLog(standIn, log.deployment)).registrations.length).toBe(1)
+  })
+})
+
+describe("somebody else's registration of the stream's name", () => {
+  test('closes the stream with an alarm before it has a record, and the next batch has a stream of its own', async () => {
+    const { items } = standIn.database().container('streams')
+    const send = log.streams.items.create.bind(log.streams.items)
+    let taken = ''
+    log.streams.items.create = async <T extends ItemDefinition>(body: T, options?: RequestOptions) => {
+      if (taken === '') await items.create({ ...body, openedAt: '2020-01-01T00:00:00.000Z' })
+      taken ||= String(Object(body).stream)
+      return send<T>(body, options)
+    }
+    expect(await write()).toBe('record_unavailable')
+    expect(closed).toMatchObject([{ stream: taken, because: 'conflict' }])
+    const next = await write()
+    expect(next).toMatchObject({ id: '000000000002' })
+    expect(Object(next).stream).not.toBe(taken)
   })
 })
 

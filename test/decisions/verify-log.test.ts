@@ -217,6 +217,50 @@ describe('in a stream, below what was signed', () => {
   })
 })
 
+describe('a record that was made up later', () => {
+  test.each([
+    ['days before', '2026-05-30T12:20:00.000Z'],
+    ['long after', '2026-06-01T13:05:00.000Z'],
+    ['no time at all', 'soon'],
+  ])('and is of a time %s the hour of its stream is told, though it is signed', async (_, at) => {
+    const log = twoHours()
+    log.write(third, 1, at.replace('T13', 'T14'))
+    log.sign('2026-06-01T14:30:30.000Z')
+    expect(await found(log)).toEqual([`misdated record ${third} 10`])
+  })
+
+  test('and is of a time after it was signed is told', async () => {
+    const log = twoHours()
+    log.write(third, 1, '2026-06-01T13:50:00.000Z')
+    log.sign('2026-06-01T13:44:30.000Z')
+    expect(await found(log)).toEqual([`misdated record ${third} 10`])
+  })
+
+  test('is no record whose writer came before the hour began, or whose clock is minutes ahead', async () => {
+    const log = twoHours()
+    log.write(third, 1, '2026-06-01T12:59:56.000Z')
+    log.write(third, 1, '2026-06-01T14:04:00.000Z')
+    log.sign('2026-06-01T14:00:30.000Z')
+    expect(await found(log)).toEqual([])
+  })
+
+  test('in a stream of an earlier hour is told, where its time is looked at', async () => {
+    const log = twoHours()
+    log.write(first, 1, '2026-06-01T13:20:00.000Z')
+    expect(await found(log, { from: Date.parse('2026-06-01T13:00:00.000Z') })).toEqual([`misdated record ${first} 13`])
+  })
+
+  test('with a stream of its own is told, once checkpoints have done with its hour', async () => {
+    const log = twoHours()
+    const forged = '2026-06-01T12/90000000-0000-4000-8000-000000000000/0'
+    log.open(forged)
+    log.write(forged, 2)
+    expect(await found(log)).toEqual([`unsigned stream ${forged}`])
+    expect(await found(log, { from: Date.parse('2026-06-01T12:00:00.000Z') })).toEqual([])
+    expect(await found(log, { from: Date.parse('2026-06-01T11:00:00.000Z') })).toEqual([`unsigned stream ${forged}`])
+  })
+})
+
 describe('above the last checkpoint', () => {
   test('an altered or a removed last record cannot be found, and is not said to be proven', async () => {
     const altered = twoHours()

@@ -8,12 +8,19 @@ let writer: string
 let second: string
 
 beforeAll(async () => {
-  stack = await runStack()
+  stack = await runStack({ settings: { CAUSEWAY_APPROVAL_BY_APPLICATIONS: 'false' } })
   writer = await stack.operatorToken()
-  second = await stack.operatorToken({ application: 'approver' })
+  second = await person(approver.objectId)
 })
 afterEach(async () => expect(await stack.leaks()).toEqual([]))
 afterAll(() => stack?.stop())
+
+/** The token of somebody who signed in. */
+function person(oid: string, claims: Document = {}): Promise<string> {
+  const roles = ['Rules.Read', 'Rules.Write', 'Rules.Approve']
+  const signedIn = { idtyp: 'user', scp: 'manage', sub: `pairwise-${oid}` }
+  return stack.tenant.sign({ aud: audience, azp: operator.clientId, oid, roles, ...signedIn, ...claims })
+}
 
 interface Asked {
   readonly method?: string
@@ -44,10 +51,10 @@ async function guarded(): Promise<{ id: string; rule: string; etag: string }> {
 }
 
 /** A change of the rule of a guarded target, proposed. */
-async function proposed(priority = 5): Promise<{ change: string; rule: string; etag: string }> {
+async function proposed(priority = 5, bearer = writer): Promise<{ change: string; rule: string; etag: string }> {
   const { rule, etag } = await guarded()
   const body = { ...((await manage(rule)).body['rule'] as Document), priority }
-  const answer = await manage(rule, { method: 'PUT', body, headers: toReplace(etag) })
+  const answer = await manage(rule, { method: 'PUT', body, headers: toReplace(etag), bearer })
   expect({ status: answer.status, lapses: answer.body['lapsesAt'] }).toEqual({
     status: 202,
     lapses: expect.any(String),
@@ -84,7 +91,7 @@ describe('a change of what requires approval', () => {
     const told = (await adminRecords(rule)).map(({ action, outcome, operator, approval }) => ({
       action,
       outcome,
-      by: (operator as Document)['subject'],
+      by: ((operator as Document)['entra'] as Document)['objectId'],
       approval,
     }))
     const approval = { change, proposedBy: expect.objectContaining({ objectId: operator.objectId }) }
@@ -98,13 +105,7 @@ describe('a change of what requires approval', () => {
 
   test('is made once where two persons approve it at the same time', async () => {
     const { change, rule } = await proposed()
-    const third = await stack.tenant.sign({
-      aud: audience,
-      azp: randomUUID(),
-      oid: randomUUID(),
-      roles: ['Rules.Approve'],
-      idtyp: 'app',
-    })
+    const third = await person(randomUUID())
     // Both have read the change before either is written.
     const removeFault = stack.cosmos.faults.add({ container: 'changes', action: 'replace', delayMs: 700 })
     const answers = await Promise.all([decide(change, 'approve'), decide(change, 'approve', third)])
@@ -114,17 +115,21 @@ describe('a change of what requires approval', () => {
     expect(done).toHaveLength(1)
   })
 
-  test('is not approved by who proposed it, whatever application and roles they have by then', async () => {
-    const { change, rule, etag } = await proposed()
-    const same = await stack.tenant.sign({
-      aud: audience,
-      azp: randomUUID(),
-      oid: operator.objectId,
-      roles: ['Rules.Approve'],
-      idtyp: 'app',
-    })
-    expect((await decide(change, 'approve', same)).status).toBe(403)
-    expect((await decide(change, 'approve', writer)).status).toBe(403)
+  test('is not approved by the person who proposed it, by whichever application they sign in', async () => {
+    const oid = randomUUID()
+    const { change, rule, etag } = await proposed(5, await person(oid))
+    const elsewhere = await person(oid, { azp: randomUUID(), sub: 'another-pairwise-name' })
+    const refused = await decide(change, 'approve', elsewhere)
+    expect(refused).toMatchObject({ status: 403, body: { detail: expect.stringMatching(/another person/) } })
+    expect((await manage(rule)).body['etag']).toBe(etag)
+    expect((await decide(change, 'approve')).status).toBe(200)
+  })
+
+  test('is approved by no application, since whoever holds its credential may be who proposed it', async () => {
+    const { change, rule, etag } = await proposed(5, await person(randomUUID()))
+    const pipeline = { azp: randomUUID(), oid: randomUUID(), roles: ['Rules.Approve'], idtyp: 'app' }
+    const refused = await decide(change, 'approve', await stack.tenant.sign({ aud: audience, ...pipeline }))
+    expect(refused).toMatchObject({ status: 403, body: { detail: expect.stringMatching(/expected a person/) } })
     expect((await manage(rule)).body['etag']).toBe(etag)
   })
 
@@ -146,6 +151,73 @@ describe('a change of what requires approval', () => {
     expect((await decide(withdrawn.change, 'approve')).status).toBe(409)
     expect((await manage(withdrawn.rule)).body['etag']).toBe(withdrawn.etag)
   })
+})
+
+describe('the list of changes', () => {
+  const listed = async (query = '') => {
+    const { status, body } = await manage(`changes${query}`)
+    expect(status).toBe(200)
+    const changes = body['changes'] as Document[]
+    return { ids: changes.map(({ id }) => id), changes, body }
+  }
+
+  test('tells those that wait, the newest first, without what is to be saved; of others, those that are named', async () => {
+    const [older, newer] = [await proposed(), await proposed()]
+    const withdrawn = await proposed()
+    await decide(withdrawn.change, 'withdraw', writer)
+    const { ids, changes } = await listed()
+    expect(ids.slice(0, 2)).toEqual([newer.change, older.change])
+    expect(ids).not.toContain(withdrawn.change)
+    expect(changes.filter(change => 'document' in change)).toEqual([])
+    expect((await listed('?state=withdrawn')).ids[0]).toBe(withdrawn.change)
+    const item = stack.documents.container('changes').item(older.change, older.change)
+    await item.replace({ ...(await item.read()).resource, lapsesAt: '2026-01-01T00:00:00.000Z' })
+    expect((await listed()).ids).not.toContain(older.change)
+    expect((await listed('?state=lapsed')).ids).toContain(older.change)
+    expect((await manage('changes?state=perhaps')).status).toBe(400)
+    expect((await manage('changes?continuation=garbage')).status).toBe(400)
+  })
+
+  test('tells of one that cannot be read by its id, and of the others as ever', async () => {
+    const { change } = await proposed()
+    const id = randomUUID().replace(/^./, 'f')
+    const unreadable = { id, state: 'proposed', lapsesAt: '2100-01-01T00:00:00.000Z' }
+    await stack.documents.container('changes').items.create(unreadable)
+    const { ids, body } = await listed()
+    expect(ids).toContain(change)
+    expect(body['unreadable']).toEqual([id])
+  })
+
+  test('goes on where a page ended', async () => {
+    const { change } = await proposed()
+    const changes = stack.documents.container('changes')
+    const { resource } = await changes.item(change, change).read<Document>()
+    const made = Array.from({ length: 60 }, (_, at) => `00000000-0000-7000-8000-0000000000${at + 10}`)
+    for (const id of made) await changes.items.create({ ...resource, id, state: 'refused' })
+    const first = await listed('?state=refused')
+    const rest = await listed(`?state=refused&continuation=${first.body['continuation']}`)
+    const all = [...first.ids, ...rest.ids]
+    expect(all.filter(id => made.includes(String(id)))).toEqual(made.toReversed())
+    expect(rest.body).not.toHaveProperty('continuation')
+  })
+})
+
+test('who proposes what waits already is told of that change; another content, or version, is another change', async () => {
+  const { change, rule, etag } = await proposed(5)
+  const document = (await manage(rule)).body['rule'] as Document
+  const put = async (priority: number) => {
+    const body = { ...document, priority }
+    return (await manage(rule, { method: 'PUT', body, headers: toReplace(etag) })).body['change']
+  }
+  expect(await put(5)).toBe(change)
+  expect(await put(6)).not.toBe(change)
+  const remove = async (leases: string) =>
+    (await manage(`${rule}?leases=${leases}`, { method: 'DELETE', headers: toReplace(etag) })).body['change']
+  const kept = await remove('keep')
+  expect(await remove('keep')).toBe(kept)
+  expect(await remove('revoke')).not.toBe(kept)
+  await decide(change, 'withdraw', writer)
+  expect(await put(5)).not.toBe(change)
 })
 
 describe('approval is required', () => {
@@ -191,5 +263,34 @@ describe('approval is required', () => {
     expect(
       (await manage(rule, { method: 'PUT', body: { ...body, scopes: ['login'] }, headers: toReplace('"x"') })).status,
     ).toBe(412)
+  })
+})
+
+describe('a secret of a target that wants a second person', () => {
+  const named = { vault: 'corp', secret: 'Mainframe-FTP' }
+
+  test('is named by no other target or issuer without one', async () => {
+    await guarded()
+    const id = `thief-${randomUUID().slice(0, 8)}`
+    const login = { user: 'minter', password: named }
+    const settings = { host: 'elsewhere.example', database: 'orders', admin: login }
+    const target = { schema: 1, id, provider: 'postgresql', settings, scopes: { read: { role: 'reader' } } }
+    expect((await manage(`targets/${id}`, { method: 'PUT', body: target, headers: toCreate })).status).toBe(202)
+    const review = { apiServer: 'https://elsewhere.example/', credential: named }
+    const issuer = { schema: 1, id, issuerUrl: `https://${id}.example/`, kind: 'kubernetes', audiences: [audience] }
+    const body = { ...issuer, tokenReview: review }
+    expect((await manage(`issuers/${id}`, { method: 'PUT', body, headers: toCreate })).status).toBe(202)
+    expect((await manage(`issuers/${id}`, { method: 'PUT', body: issuer, headers: toCreate })).status).toBe(201)
+  })
+
+  test('is never the key from which passwords are derived', async () => {
+    const id = `thief-${randomUUID().slice(0, 8)}`
+    const scopes = { key: { secret: { vault: 'corp', secret: 'Causeway-Derivation-Key' } } }
+    const body = { schema: 1, id, provider: 'key-vault-secret', settings: {}, scopes }
+    const answer = await manage(`targets/${id}`, { method: 'PUT', body, headers: toCreate })
+    expect({ status: answer.status, problems: answer.body['problems'] }).toEqual({
+      status: 422,
+      problems: [{ pointer: '/settings', detail: expect.stringContaining("the gateway's own") }],
+    })
   })
 })

@@ -1,6 +1,12 @@
-import { randomUUID } from 'node:crypto'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { openExport } from '../../infra/cli/log-export.ts'
 import { operator } from '../../infra/local/world.ts'
+import { describeFinding } from '../../shared/decisions/verify-finding.ts'
+import { verifyLog } from '../../shared/decisions/verify-log.ts'
 import { type Document, type Issued, type RunningStack, runStack } from '../running-stack.ts'
 import { type AskManage, askingOf } from './operator-requests.ts'
 
@@ -149,6 +155,35 @@ describe('an export', () => {
     )
   })
 
+  test('by stream, with its registrations and checkpoints, is what verify-log proves', async () => {
+    await stack.gateway.runTimer('checkpoint')
+    const hour = 3_600_000
+    const start = Math.floor(Date.now() / hour) * hour - hour
+    const span = { from: new Date(start).toISOString(), to: new Date(start + 3 * hour).toISOString() }
+    const lines: string[] = []
+    for (const kind of ['registrations', 'checkpoints', undefined]) {
+      const query = new URLSearchParams({
+        ...span,
+        order: 'stream',
+        format: 'jsonl',
+        limit: '3',
+        ...(kind && { kind }),
+      })
+      for (let more: string | null = ''; more !== null; ) {
+        const page = await manage(`decisions?${query}`)
+        expect(page.status).toBe(200)
+        lines.push(...page.text.split('\n').filter(line => line !== ''))
+        more = page.headers.get('x-causeway-continuation')
+        query.set('continuation', more ?? '')
+      }
+    }
+    const records = lines.filter(line => line.includes('"previous"') && !line.includes('"heads"'))
+    expect(records.length).toBeGreaterThan(3)
+    const inChain = (await stack.records()).filter(({ stream }) => !String(stream).startsWith('2020'))
+    expect(records.length).toBe(inChain.length)
+    expect(await findingsIn(lines)).toEqual([])
+  })
+
   test('of registrations and checkpoints has what proves the log', async () => {
     const [from, to] = ['2020-03-01T00:00:00Z', '2020-03-02T00:00:00Z']
     const registration = {
@@ -189,6 +224,19 @@ describe('a role for one namespace', () => {
 
 function by(decision: () => string) {
   return (record: Document) => record['decision'] === decision()
+}
+
+/** What `causeway verify-log --file` finds but for signatures, which need the key. */
+async function findingsIn(lines: readonly string[]): Promise<readonly string[]> {
+  const dir = await mkdtemp(join(tmpdir(), 'causeway-export-'))
+  try {
+    await writeFile(join(dir, 'export.jsonl'), `${lines.join('\n')}\n`)
+    const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
+    const verdict = await verifyLog({ ...openExport(join(dir, 'export.jsonl')), findKey: async () => key })
+    return verdict.findings.filter(({ subject }) => subject !== 'checkpoint').map(describeFinding)
+  } finally {
+    await rm(dir, { recursive: true })
+  }
 }
 
 function withoutSystem(document: Document): Document {

@@ -37,6 +37,16 @@ async function leased(): Promise<{ target: string; path: string; etag: string; l
   return { target, path, etag: String((await manage(path)).body['etag']), lease: String(lease) }
 }
 
+/** As if no instance could give anything by the rule any more. */
+async function removedLongAgo(target: string): Promise<void> {
+  const id = `allow-${target}`
+  const versions = stack.documents.container('versions')
+  const of = JSON.stringify(['rules', target, id])
+  const { resources } = await versions.items.query<Document>('SELECT * FROM c', { partitionKey: of }).fetchAll()
+  const at = new Date(Date.now() - 31_000).toISOString()
+  for (const version of resources) await versions.item(String(version['id']), of).replace({ ...version, at })
+}
+
 const leaseOf = async (id: string) => (await stack.leases()).find(lease => lease['id'] === id)
 
 describe('a dry run', () => {
@@ -75,6 +85,7 @@ describe('a dry run', () => {
     const { newlyDenied } = answer.body['impact'] as { newlyDenied: Document[] }
     expect(newlyDenied).toContainEqual(expect.objectContaining({ target, workload: payments, calls: 1 }))
     expect(answer.body['lint']).toContainEqual(expect.objectContaining({ kind: 'unreachable', target }))
+    expect(answer.body['lintComplete']).toBe(true)
   })
 
   test('answers what the save would: a stale ETag, a document that is refused, one that is not there', async () => {
@@ -127,11 +138,14 @@ describe('who removes a rule', () => {
     const asked = () => stack.exchange({ audience: target, subject_token })
     const other = String((await until(asked, ({ status }) => status === 200)).body['lease_id'])
     const answer = await manage(`${path}?leases=revoke`, { method: 'DELETE', headers: toReplace(etag) })
-    expect(answer.body).toMatchObject({ removed: true, leases: { marked: 1, more: false } })
+    expect(answer.body).toMatchObject({ removed: true, leases: { marked: 1, more: true, againAfter: 15 } })
     expect(await leaseOf(lease)).toMatchObject({ cause: 'operator' })
     expect(await leaseOf(other)).toMatchObject({ state: 'active' })
     const again = await manage(`${path}/revoke-leases`, { method: 'POST' })
-    expect(again.body).toMatchObject({ leases: { marked: 0, more: false } })
+    expect(again.body).toMatchObject({ leases: { marked: 0, more: true, againAfter: 15 } })
+    await removedLongAgo(target)
+    const late = await manage(`${path}/revoke-leases`, { method: 'POST' })
+    expect(late.body).toMatchObject({ leases: { marked: 0, more: false } })
     expect((await manage(`rules/${target}/another/revoke-leases`, { method: 'POST' })).status).toBe(409)
   })
 })

@@ -383,7 +383,7 @@ describe('a change', () => {
     expect((await stored('unrecorded'))._etag).toBe(etag)
   })
 
-  test('that Cosmos DB cannot take now is an outage that tells nothing of it, and on the record as failed', async () => {
+  test('that Cosmos DB cannot take now is an outage that tells nothing of it, and on the record as unclear', async () => {
     const { path, etag } = await created('outage')
     stack.cosmos.faults.add({ container: 'rules', action: 'replace', status: 503 })
     const answer = await manage(path, {
@@ -394,7 +394,7 @@ describe('a change', () => {
     stack.cosmos.faults.clear()
     expectProblem(answer, 503)
     expect(answer.text).not.toMatch(/cosmos|localhost|orders|fault/i)
-    expect((await adminRecords('outage')).slice(2)).toMatchObject([{ outcome: 'intended' }, { outcome: 'failed' }])
+    expect((await adminRecords('outage')).slice(2)).toMatchObject([{ outcome: 'intended' }, { outcome: 'unclear' }])
     expect((await stored('outage'))._etag).toBe(etag)
   })
 })

@@ -142,6 +142,34 @@ describe('impact', () => {
   })
 })
 
+describe('impact, to who may not read every decision,', () => {
+  test.each([[['Rules.Read']], [['Rules.Write', 'Decisions.Read.payments']]])(
+    'tells how much would change and nothing of whose requests it was (%s)',
+    async roles => {
+      const target = await newTarget()
+      const { decision_id } = (await stack.exchange({ audience: target })).body
+      const body = { remove: { id: `allow-${target}`, target } }
+      const path = `rules/${target}/allow-${target}?dryRun=true&leases=keep`
+      const dryRun = { method: 'DELETE', roles: [...roles, 'Rules.Write'] }
+      const told = [
+        (await manage('impact', { method: 'POST', body, roles })).body,
+        (await manage(path, dryRun)).body['impact'],
+      ]
+      for (const impact of told) {
+        expect(impact).toMatchObject({
+          judged: 1,
+          counts: { newlyDenied: { changes: 1, calls: 1 }, newlyAllowed: { changes: 0, calls: 0 } },
+          withheld: expect.stringMatching(/Decisions\.Read/),
+        })
+        for (const part of ['serviceaccount', decision_id]) expect(JSON.stringify(impact)).not.toContain(part)
+      }
+      const whole = (await manage('impact', { method: 'POST', body, roles: ['Rules.Read', 'Decisions.Read'] })).body
+      expect(whole).toMatchObject({ newlyDenied: [{ decisions: [decision_id] }] })
+      expect(whole).not.toHaveProperty('withheld')
+    },
+  )
+})
+
 describe('access', () => {
   test('tells who can reach a target, under which conditions, and what could still deny', async () => {
     const target = await newTarget({ network: { in: ['10.0.0.0/8'] } })
@@ -174,6 +202,19 @@ describe('access', () => {
     expect(await reached('namespace=billing&issuer=aks-local')).not.toContain(target)
     expect((await manage('access?namespace=payments&issuer=nobody')).status).toBe(404)
   })
+})
+
+test('access tells of a lockdown that stands behind many that expired, and that those are all', async () => {
+  const target = await newTarget()
+  const lockdowns = stack.documents.container('lockdowns').items
+  const lockdown = { schema: 1, blocks: { target }, reason: 'an exercise' }
+  const expiresAt = '2026-01-01T00:00:00Z'
+  for (let each = 0; each < 120; each++) await lockdowns.create({ ...lockdown, id: `a-${randomUUID()}`, expiresAt })
+  const standing = `z-${randomUUID()}`
+  await lockdowns.create({ ...lockdown, id: standing })
+  const { body } = await manage(`access?target=${target}`)
+  expect(body).toMatchObject({ complete: true, lockdowns: [{ id: standing }] })
+  expect(body['lockdowns']).toHaveLength(1)
 })
 
 describe('an iCalendar', () => {
