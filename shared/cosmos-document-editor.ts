@@ -130,9 +130,21 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
     }
   }
 
+  /** What whoever deploys wrote is a version as well, once it is about to be replaced here. */
+  async function keepForeign(name: DocumentName, before: string | undefined): Promise<void> {
+    if (before === undefined) return
+    const found = await readRaw(name)
+    if (!found || found['_etag'] !== before || tombstone.safeParse(found).success) return
+    if ((await versions.list(name)).some(({ etag }) => etag === before)) return
+    const at = new Date(Number(found['_ts']) * 1000).toISOString()
+    const settle = await versions.keep(name, { id: uuid(), at, content: withoutSystemProperties(found) })
+    await settle({ state: 'saved', etag: before })
+  }
+
   async function change({ document, expected, approved, ...asked }: Change): Promise<Changed> {
     const { name, content, operator } = asked
     const before = await conditionFor(name, expected)
+    await keepForeign(name, before)
     const { approval, again = false } = approved ?? {}
     const decision = uuid()
     const intent = { ...asked, ...(approval && { approval }) }

@@ -11,7 +11,10 @@ const version = z.object({
   /** Whose version it is: the partition. */
   of: z.string(),
   at: z.iso.datetime(),
-  operator: z.object({ objectId: z.string(), application: z.string(), principal: z.enum(['application', 'user']) }),
+  /** Absent where it was not saved here: whoever deploys wrote it. */
+  operator: z
+    .object({ objectId: z.string(), application: z.string(), principal: z.enum(['application', 'user']) })
+    .optional(),
   /** `intended`: it was about to be saved, and nobody saw what came of it. */
   state: z.enum(['intended', 'saved', 'refused']),
   /** The ETag of the document while this version was in force. */

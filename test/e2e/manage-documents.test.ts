@@ -148,6 +148,22 @@ describe.each(Object.keys(kinds))('%s', plural => {
   })
 })
 
+test('what whoever deploys wrote is a version too, once it is replaced, and can be restored', async () => {
+  const id = `deployed-${randomUUID()}`
+  const original = kinds['calendars']?.(id)
+  await stack.documents.container('calendars').items.create(original ?? {})
+  const { etag } = (await manage(`calendars/${id}`)).body
+  const body = { ...original, days: [] }
+  const replaced = await manage(`calendars/${id}`, { method: 'PUT', body, headers: toReplace(etag) })
+  const versions = (await manage(`calendars/${id}/versions`)).body['versions'] as Document[]
+  expect(versions).toMatchObject([{ content: body }, { state: 'saved', etag, content: original }])
+  expect(versions[1]).not.toHaveProperty('operator')
+  const restore = `calendars/${id}/versions/${versions[1]?.['id']}/restore`
+  await manage(restore, { method: 'POST', headers: toReplace(replaced.body['etag']) })
+  expect((await manage(`calendars/${id}`)).body['calendar']).toEqual(original)
+  expect((await manage(`calendars/${id}/versions`)).body['versions']).toHaveLength(3)
+})
+
 describe('what a document names has to be there', () => {
   test.each<[string, string, Document, string, RegExp]>([
     [
