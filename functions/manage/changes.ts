@@ -1,10 +1,11 @@
-import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import { proposalOf } from '../../shared/approvals.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import { type PendingChange, standingOf, standings } from '../../shared/pending-change.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
+import { jsonAnswer } from '../answer.ts'
+import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
 import { endLeasesOf } from './rule-leases.ts'
@@ -19,26 +20,12 @@ export const changeQuery = z.strictObject({
 
 /** `/manage/changes`: what waits for a second person. */
 export function registerChanges(manage: ManageGateway): void {
-  const register = (name: string, route: string, answer: (asked: Asked) => Answering) =>
-    app.http(name, {
-      route,
-      methods: [...everyMethod],
-      authLevel: 'anonymous',
-      handler: (request, context) => answer({ request, context, manage }),
-    })
+  const register = managedRoutes(manage)
   register('changes', 'manage/changes', answerList)
   register('change', 'manage/changes/{change}', answerOne)
   register('change-approve', 'manage/changes/{change}/approve', answerApprove)
   register('change-withdraw', 'manage/changes/{change}/withdraw', answerWithdraw)
 }
-
-interface Asked {
-  readonly request: HttpRequest
-  readonly context: InvocationContext
-  readonly manage: ManageGateway
-}
-
-type Answering = Promise<HttpResponseInit> | HttpResponseInit
 
 function answerList(asked: Asked): Answering {
   const { request, manage } = asked

@@ -1,9 +1,10 @@
-import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import type { HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import { documentId } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
+import { jsonAnswer } from '../answer.ts'
 import { readBody } from '../read-body.ts'
+import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator } from './operator.ts'
 import { problem } from './problem.ts'
 
@@ -15,28 +16,12 @@ const mayCheck = ['Trust.Write'] as const
 
 const checkBody = z.strictObject({ token: z.string().min(1).max(16_384).optional() })
 
-interface Asked {
-  readonly request: HttpRequest
-  readonly context: InvocationContext
-  readonly manage: ManageGateway
-}
-
 /**
  * The doctor. Targets are checked by the `timers` role, which may use a login there: an answer takes some seconds, and is
  * kept for a day. Issuers are checked at once.
  */
 export function registerChecks(manage: ManageGateway): void {
-  const register = (
-    name: string,
-    route: string,
-    answer: (asked: Asked) => Promise<HttpResponseInit> | HttpResponseInit,
-  ) =>
-    app.http(name, {
-      route,
-      methods: [...everyMethod],
-      authLevel: 'anonymous',
-      handler: (request, context) => answer({ request, context, manage }),
-    })
+  const register = managedRoutes(manage)
   register('target-check', 'manage/targets/{id}/check', answerTargetCheck)
   register('issuer-check', 'manage/issuers/{id}/check', answerIssuerCheck)
   register('check', 'manage/checks/{id}', answerCheck)

@@ -1,10 +1,11 @@
-import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import type { LogContainer, LogPage } from '../../shared/decisions/cosmos-decision-search.ts'
 import type { DecisionFilter } from '../../shared/decisions/search-conditions.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Namespaces } from '../../shared/workload/namespaces.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
+import { jsonAnswer } from '../answer.ts'
+import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperatorOf } from './operator.ts'
 import { problem } from './problem.ts'
 import {
@@ -64,24 +65,10 @@ const others: ReadonlyMap<string | undefined, LogContainer> = new Map([
 
 /** `/manage/decisions`: what was decided, by what, for whom. */
 export function registerDecisions(manage: ManageGateway): void {
-  const register = (name: string, route: string, answer: (asked: Asked) => Answering) =>
-    app.http(name, {
-      route,
-      methods: [...everyMethod],
-      authLevel: 'anonymous',
-      handler: (request, context) => answer({ request, context, manage }),
-    })
+  const register = managedRoutes(manage)
   register('decisions', 'manage/decisions', answerSearch)
   register('decision', 'manage/decisions/{decision}', answerOne)
 }
-
-interface Asked {
-  readonly request: HttpRequest
-  readonly context: InvocationContext
-  readonly manage: ManageGateway
-}
-
-type Answering = Promise<HttpResponseInit> | HttpResponseInit
 
 function answerSearch(asked: Asked): Answering {
   if (asked.request.method !== 'GET') return methodNotAllowed('GET')

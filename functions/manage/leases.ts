@@ -1,10 +1,11 @@
-import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { RevokedLease } from '../../shared/leases/operator-leases.ts'
 import type { Revoker } from '../../shared/leases/revoke-by-operator.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
+import { jsonAnswer } from '../answer.ts'
 import { readBody } from '../read-body.ts'
+import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperatorOf, type NamespacedRole } from './operator.ts'
 import { problem } from './problem.ts'
 import {
@@ -64,26 +65,12 @@ const warning =
 
 /** `/manage/leases`: the accounts that were made and must be taken back. */
 export function registerLeases(manage: ManageGateway): void {
-  const register = (name: string, route: string, answer: (asked: Asked) => Answering) =>
-    app.http(name, {
-      route,
-      methods: [...everyMethod],
-      authLevel: 'anonymous',
-      handler: (request, context) => answer({ request, context, manage }),
-    })
+  const register = managedRoutes(manage)
   register('leases', 'manage/leases', answerSearch)
   register('leases-revoke', 'manage/leases/revoke', answerRevokeMatching)
   register('lease', 'manage/leases/{lease}', answerOne)
   register('lease-revoke', 'manage/leases/{lease}/revoke', answerRevokeOne)
 }
-
-interface Asked {
-  readonly request: HttpRequest
-  readonly context: InvocationContext
-  readonly manage: ManageGateway
-}
-
-type Answering = Promise<HttpResponseInit> | HttpResponseInit
 
 function answerSearch(asked: Asked): Answering {
   const { request, manage } = asked
