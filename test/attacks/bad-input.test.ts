@@ -79,7 +79,7 @@ describe('what is no form', () => {
 
   test('a body beyond what the host takes gets an empty 413, and nothing else happens', async () => {
     const records = (await stack.records()).length
-    const answer = await post(url, `${new URLSearchParams(await complete())}&padding=${'x'.repeat(128 * 1024)}`, {
+    const answer = await post(url, `${new URLSearchParams(await complete())}&padding=${'x'.repeat(512 * 1024)}`, {
       'content-type': form,
     })
     expect({ status: answer.status, text: answer.text }).toEqual({ status: 413, text: '' })
