@@ -125,7 +125,8 @@ describe('a secret is found nowhere but in the answer of /token', () => {
   ] as const)('though Cosmos DB fails (%s, %s) and quotes the secret in its error', async (container, action) => {
     const id = `canary-${container}-${action}`
     const message = `token ${await stack.podToken()} and key ${stack.secrets['causeway-derivation-key']}`
-    await stack.addTarget({ id, like: 'orders-db', scopes: ['read'] })
+    // Under a budget a lease is read before it is created.
+    await stack.addTarget({ id, like: 'orders-db', scopes: ['read'], changes: { budgets: { liveAccounts: 9 } } })
     stack.cosmos.faults.add({ container, action, status: 503, message })
     expect((await exchange({ audience: id })).status).toBe(503)
     stack.cosmos.faults.clear()
