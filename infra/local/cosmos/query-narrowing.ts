@@ -13,7 +13,7 @@ const portion = 200
  */
 export function narrow(engine: SqlEngine, query: QuerySpec, documents: JsonObject[], paging: Paging): JsonObject[] {
   const { from, where } = splitClauses(query.sql)
-  if (documents.length <= portion || !aliasOf(from)) return documents
+  if ((documents.length <= portion && !isPlainCount(query.sql)) || !aliasOf(from)) return documents
   const needsAll = needsPlan(engine, query.sql)
   const wanted = needsAll ? Number.POSITIVE_INFINITY : paging.maxItems + 1
   const first = needsAll ? 0 : firstOf(documents, paging)
@@ -24,6 +24,12 @@ export function narrow(engine: SqlEngine, query: QuerySpec, documents: JsonObjec
     kept.push(...(where ? engine.filter(filter, some) : some))
   }
   return needsAll ? topByText(query.sql, kept) : kept.slice(0, wanted)
+}
+
+/** Whether a query counts documents and says nothing else: then what {@link narrow} leaves is the answer. */
+export function isPlainCount(sql: string): boolean {
+  const { select, from, orderBy } = splitClauses(sql)
+  return /^VALUE\s+COUNT\(1\)$/i.test(select) && aliasOf(from) !== undefined && orderBy === ''
 }
 
 /** Those that a TOP by one member of all documents can be about; all, where that member is not text everywhere. */

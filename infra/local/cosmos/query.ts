@@ -1,7 +1,7 @@
 import type { Container } from './container.ts'
 import { CosmosError } from './cosmos-error.ts'
 import type { PartitionKey } from './partition-key.ts'
-import { narrow } from './query-narrowing.ts'
+import { isPlainCount, narrow } from './query-narrowing.ts'
 import { needsPlan, planQuery } from './query-plan.ts'
 import { chargeOfQuery, formatCharge } from './request-charge.ts'
 import type { CosmosResponse } from './response.ts'
@@ -33,7 +33,10 @@ export function runQuery(engine: SqlEngine, container: Container, request: Query
   const partition = scope.kind === 'partition' ? scope.partition : undefined
   const all = container.documents(partition).map(document => container.body(document))
   const documents = narrow(engine, query, all, request)
-  const { body, items, continuation } = fit(page => engine.run(query, documents, page), request)
+  const run = isPlainCount(query.sql)
+    ? () => ({ items: [documents.length], continuation: undefined })
+    : (page: Paging) => engine.run(query, documents, page)
+  const { body, items, continuation } = fit(run, request)
   return {
     status: 200,
     headers: {

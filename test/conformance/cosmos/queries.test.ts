@@ -46,6 +46,8 @@ describe('a query in one partition', () => {
     const query = 'SELECT TOP 2 c.n FROM c WHERE c.n < 310 ORDER BY c.id DESC'
     const { resources } = await account.container.items.query(query, { partitionKey: target }).fetchAll()
     expect(resources).toEqual([{ n: 309 }, { n: 308 }])
+    const counted = 'SELECT VALUE COUNT(1) FROM c WHERE c.n < 310'
+    expect((await account.container.items.query(counted, { partitionKey: target }).fetchAll()).resources).toEqual([210])
     const first = 'SELECT TOP 1 VALUE c.n FROM c ORDER BY c.id'
     expect((await account.container.items.query(first, { partitionKey: target }).fetchAll()).resources).toEqual([100])
   })
