@@ -26,7 +26,7 @@ afterEach(async () => {
 })
 
 function open(options: Partial<DecisionLogOptions> = {}): LogUnderTest {
-  const opened = openLog(standIn, { now: () => now, patience: 4_000, ...options })
+  const opened = openLog(standIn, { now: () => now, ...options })
   logs.push(opened)
   return opened
 }

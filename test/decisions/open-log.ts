@@ -25,7 +25,7 @@ export interface LogUnderTest extends OpenDecisionLog {
   readonly atOnce: { ofOneStream: number; ofAll: number }
 }
 
-/** Patience is short, so that what cannot be settled is given up soon. */
+/** As patient as the gateway's own, unless a test waits for what cannot be settled to be given up. */
 export function openLog(standIn: StandIn, options: Partial<DecisionLogOptions> = {}): LogUnderTest {
   const database = standIn.database('token-of-gateway', { maxRetryAttemptCount: 0 })
   const decisions = database.container('decisions')
@@ -41,7 +41,6 @@ export function openLog(standIn: StandIn, options: Partial<DecisionLogOptions> =
     now: Date.now,
     monotonic: () => performance.now(),
     print: line => void printed.push(line),
-    patience: 600,
     ...options,
   })
   return { ...log, deployment, decisions, streams, printed, ...observed }

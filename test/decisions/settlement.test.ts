@@ -21,7 +21,8 @@ afterAll(() => standIn?.stop())
 beforeEach(() => {
   closed = []
   answers = new Map()
-  log = openLog(standIn, { onClosed: each => closed.push(each) })
+  // Short, so that what cannot be settled is given up soon.
+  log = openLog(standIn, { patience: 600, onClosed: each => closed.push(each) })
 })
 afterEach(async () => {
   standIn.cosmos.faults.clear()

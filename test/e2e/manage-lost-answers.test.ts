@@ -18,8 +18,10 @@ afterAll(() => stack?.stop())
 
 const toReplace = (etag: unknown) => ({ 'if-match': String(etag) })
 const approve = (change: string) => manage(`changes/${change}/approve`, { method: 'POST', roles: ['Rules.Approve'] })
-const loseAnswer = () =>
-  stack.cosmos.faults.add({ container: 'rules', action: 'replace', when: 'after-commit', status: 503, times: 1 })
+const lost = { container: 'rules', action: 'replace', when: 'after-commit', status: 503, times: 1 } as const
+const loseAnswer = () => stack.cosmos.faults.add(lost)
+const loseAnswerAndReads = () =>
+  stack.cosmos.faults.add({ ...lost, then: { container: 'rules', action: 'read', status: 503 } })
 
 interface Proposed {
   readonly change: string
@@ -73,8 +75,7 @@ describe('an approval whose answer was lost after the commit', () => {
 
   test('and that could not be read then is on record as unclear, and approved again it is found to be in force', async () => {
     const proposed = await removalProposed()
-    loseAnswer()
-    stack.cosmos.faults.add({ container: 'rules', action: 'read', status: 503 })
+    loseAnswerAndReads()
     expect((await approve(proposed.change)).status).toBe(503)
     stack.cosmos.faults.clear()
     expect(await outcomes(proposed.path, 'remove')).toEqual(['intended', 'unclear'])

@@ -22,6 +22,8 @@ export interface Fault {
   readonly when?: 'before' | 'after-commit'
   /** End the connection instead of answering. */
   readonly reset?: boolean
+  /** What goes wrong from then on: added when this has met the last of its `times`. */
+  readonly then?: Fault
 }
 
 /** Faults on demand, for whoever tests what happens when Cosmos DB fails. */
@@ -41,18 +43,20 @@ export class ConnectionReset extends Error {}
 
 export function planFaults(): FaultPlan {
   const left = new Map<Fault, number>()
+  function add(fault: Fault): () => void {
+    const entry = { ...fault }
+    left.set(entry, fault.times ?? Number.POSITIVE_INFINITY)
+    return () => void left.delete(entry)
+  }
   return {
-    add(fault) {
-      const entry = { ...fault }
-      left.set(entry, fault.times ?? Number.POSITIVE_INFINITY)
-      return () => void left.delete(entry)
-    },
+    add,
     clear: () => left.clear(),
     take(container, actions) {
       for (const [fault, times] of left) {
         if (!matches(fault, container, actions)) continue
         if (times > 1) left.set(fault, times - 1)
         else left.delete(fault)
+        if (times === 1 && fault.then) add(fault.then)
         return fault
       }
       return undefined
