@@ -301,7 +301,8 @@ describe('a workload of which so much is said that no record would hold it', () 
   function openOnLog(...rules: readonly RuleDocument[]): { readonly route: Route; readonly printed: string[] } {
     const printed: string[] = []
     // What opens the stream is no record of the route's.
-    const print = (line: string) => void (JSON.parse(line).kind === 'stream' || printed.push(line))
+    const print = (lines: string) =>
+      void printed.push(...lines.split('\n').filter(line => JSON.parse(line).kind !== 'stream'))
     const route = openRoute(...rules)
     const decisions = openLog(standIn, { now: () => noon, print })
     const identify = async () => ({ workload: largestWorkload, actor: largestWorkload })

@@ -15,8 +15,8 @@ export interface DecisionLogOptions {
   readonly now: () => number
   /** Milliseconds that never go back. */
   readonly monotonic: () => number
-  /** The same record as one structured line, a convenience: Cosmos DB is the record. */
-  readonly print: (line: string) => void
+  /** The same records as structured lines, those of a batch at once; a convenience: Cosmos DB is the record. */
+  readonly print: (lines: string) => void
   /** Called when a stream was closed because nobody can tell what it holds. There is a printed line, too. */
   readonly onClosed?: (closed: ClosedStream) => void
   /** All the time that a writer waits, in milliseconds. */
@@ -56,7 +56,7 @@ export function openDecisionLog(store: StreamStore, options: DecisionLogOptions)
     bounds,
     hour: neverBack(() => new Date(now()).toISOString().slice(0, 13)),
     nextNumber: counter(),
-    onCommitted: record => print(JSON.stringify(record)),
+    onCommitted: chained => print(chained.map(({ text }) => text).join('\n')),
     onClosed: closed => {
       print(JSON.stringify({ level: 'error', during: 'record', ...closed }))
       options.onClosed?.(closed)

@@ -85,7 +85,7 @@ export function groupCommit(parts: GroupCommitParts): GroupCommit {
         alarmed = undefined
         pump()
       },
-      next - patience / 4 - monotonic(),
+      Math.max(0, next - patience / 4 - monotonic()),
     )
   }
 

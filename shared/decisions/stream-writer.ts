@@ -23,7 +23,8 @@ export interface LaneParts {
   readonly patience: number
   /** A number that no lane of this process has had. */
   readonly nextNumber: () => number
-  readonly onCommitted: (record: object) => void
+  /** Hears of what is there, in the order of the stream. */
+  readonly onCommitted: (chained: readonly ChainedRecord[]) => void
   readonly onClosed: (closed: ClosedStream) => void
 }
 
@@ -95,7 +96,7 @@ export function streamWriter(predecessor: ChainHead | null, parts: LaneParts, on
     if (!last) return
     head = last
     stream = { ...stream, last }
-    for (const { record } of chained) parts.onCommitted(record)
+    parts.onCommitted(chained)
   }
 
   /** Nothing is written to it any more. The next one has another name and says what was left open. */

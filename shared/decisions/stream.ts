@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto'
+import { canonicalForm } from '../canonical-form.ts'
 import type { ChainHead, StreamEntry, UnresolvedRange } from './record.ts'
-import { recordHash } from './record-hash.ts'
 
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -49,9 +50,10 @@ export interface Unchained {
   readonly content: JsonObject
 }
 
-/** A record with its hash. */
+/** A record, and the text of which the hash in its head is made. */
 export interface ChainedRecord {
   readonly record: StreamRecord
+  readonly text: string
   readonly head: ChainHead
 }
 
@@ -106,8 +108,9 @@ export function chain(
     const position = { stream, id: idAfter(before?.id) }
     const previous = before?.hash ?? null
     const record: StreamRecord = { schema: 1, ...position, at, deployment, previous, ...content, ttl }
-    before = { ...position, hash: recordHash(record) }
-    chained.push({ record, head: before })
+    const text = canonicalForm(record)
+    before = { ...position, hash: hash('sha256', text, 'hex') }
+    chained.push({ record, text, head: before })
   }
   return chained
 }

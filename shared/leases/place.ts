@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { digest } from './digest.ts'
+import { canonicalDigest } from '../canonical-form.ts'
 import type { Lease } from './lease.ts'
 
 /**
@@ -34,5 +34,5 @@ export function placeId(number: number): string {
 /** The partition of the places for which a lease competes: those of its workload, whatever the pod, at its target. */
 export function quotaSlot({ deployment, target, workload }: Pick<Lease, 'deployment' | 'target' | 'workload'>): string {
   const { issuer, subject, serviceAccountUid = null } = workload
-  return digest({ quota: [deployment, target, issuer, subject, serviceAccountUid] })
+  return canonicalDigest({ quota: [deployment, target, issuer, subject, serviceAccountUid] })
 }

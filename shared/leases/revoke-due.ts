@@ -1,7 +1,7 @@
+import { canonicalDigest } from '../canonical-form.ts'
 import { type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { UnreadableLease } from './cosmos-leases.ts'
-import { digest } from './digest.ts'
 import type { Lease, StoredLease } from './lease.ts'
 import { isLockedDown } from './locked-down.ts'
 import { type RevokeLeaseOptions, revokeLease } from './revoke-lease.ts'
@@ -72,7 +72,7 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
 
 /** Where its account is: a target's document may have moved elsewhere since. */
 function serverOf({ provider, settings }: Lease): string {
-  return digest([provider, settings])
+  return canonicalDigest([provider, settings])
 }
 
 /** The live leases that a lockdown names. Where none stands, nothing is read. */

@@ -1,8 +1,8 @@
 import type { AccountForm } from '../account-form.ts'
+import { canonicalDigest } from '../canonical-form.ts'
 import type { RuleReference } from '../rules/decision.ts'
 import type { Target } from '../targets/target.ts'
 import type { Workload } from '../workload/workload.ts'
-import { digest } from './digest.ts'
 
 /**
  * All that makes two requests ask for the same account, and what is no part of that: the quota under which they do, and
@@ -47,10 +47,10 @@ export interface Slot {
  */
 export function slotAt(identity: SlotIdentity, now: number): Slot {
   const { workload, actor, ttl, endsAt = Number.POSITIVE_INFINITY } = identity
-  const key = {
+  const holder = canonicalDigest({
     deployment: identity.deployment,
     target: identity.target,
-    granted: digest({
+    granted: canonicalDigest({
       provider: identity.provider,
       settings: identity.settings,
       account: identity.account,
@@ -64,13 +64,13 @@ export function slotAt(identity: SlotIdentity, now: number): Slot {
     subject: workload.subject,
     serviceAccountUid: workload.serviceAccount?.uid ?? null,
     actor: actor ? [actor.issuer.id, actor.subject] : null,
-    holder: identity.share === 'pod' ? (workload.pod?.uid ?? workload.subject) : null,
-  }
+    pod: identity.share === 'pod' ? (workload.pod?.uid ?? workload.subject) : null,
+  })
   const half = Math.floor(ttl / 2)
-  const offset = Number.parseInt(digest(key).slice(0, 12), 16) % half
+  const offset = Number.parseInt(holder.slice(0, 12), 16) % half
   const windowStart = Math.floor((now - offset) / half) * half + offset
   const expiresAt = Math.min(windowStart + ttl, endsAt)
   // A rule's end counts only where it cuts: a time window's end comes into view a day ahead, and must not change the
   // account then; a rule that was shortened must.
-  return { id: digest({ ...key, windowStart, expiresAt }), windowEnd: windowStart + half, expiresAt }
+  return { id: canonicalDigest({ holder, windowStart, expiresAt }), windowEnd: windowStart + half, expiresAt }
 }

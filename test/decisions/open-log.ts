@@ -40,7 +40,7 @@ export function openLog(standIn: StandIn, options: Partial<DecisionLogOptions> =
     retention: 400 * 86_400_000,
     now: Date.now,
     monotonic: () => performance.now(),
-    print: line => void printed.push(line),
+    print: lines => void printed.push(...lines.split('\n')),
     ...options,
   })
   return { ...log, deployment, decisions, streams, printed, ...observed }

@@ -21,7 +21,7 @@ const approve = (change: string) => manage(`changes/${change}/approve`, { method
 const lost = { container: 'rules', action: 'replace', when: 'after-commit', status: 503, times: 1 } as const
 const loseAnswer = () => stack.cosmos.faults.add(lost)
 const loseAnswerAndReads = () =>
-  stack.cosmos.faults.add({ ...lost, then: { container: 'rules', action: 'read', status: 503 } })
+  stack.cosmos.faults.add({ ...lost, next: { container: 'rules', action: 'read', status: 503 } })
 
 interface Proposed {
   readonly change: string

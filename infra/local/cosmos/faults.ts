@@ -23,7 +23,7 @@ export interface Fault {
   /** End the connection instead of answering. */
   readonly reset?: boolean
   /** What goes wrong from then on: added when this has met the last of its `times`. */
-  readonly then?: Fault
+  readonly next?: Fault
 }
 
 /** Faults on demand, for whoever tests what happens when Cosmos DB fails. */
@@ -56,7 +56,7 @@ export function planFaults(): FaultPlan {
         if (!matches(fault, container, actions)) continue
         if (times > 1) left.set(fault, times - 1)
         else left.delete(fault)
-        if (times === 1 && fault.then) add(fault.then)
+        if (times === 1 && fault.next) add(fault.next)
         return fault
       }
       return undefined
