@@ -80,10 +80,12 @@ export function openTelemetry(): Telemetry {
 function beginIn(parent: Context, name: string): Watched {
   const span = quietly(() => trace.getTracer(scope).startSpan(name, {}, parent))
   const own = quietly(() => span && trace.setSpan(parent, span)) ?? parent
-  return {
+  const isRecorded = quietly(() => span?.isRecording()) === true
+  const watched: Watched = {
     traceId: traceIdOf(span) ?? traceIdOf(trace.getSpan(parent)),
-    note: labels => void quietly(() => span?.setAttributes(attributesOf(labels))),
-    begin: part => beginIn(own, part),
+    note: labels => void (isRecorded && quietly(() => span?.setAttributes(attributesOf(labels)))),
+    // What is not recorded stands for its parts as well: whatever is said of it comes to nothing.
+    begin: part => (isRecorded ? beginIn(own, part) : watched),
     run<T>(work: () => Promise<T>): Promise<T> {
       let came: Promise<T> | undefined
       const once = () => (came ??= (async () => work())())
@@ -97,6 +99,7 @@ function beginIn(parent: Context, name: string): Watched {
       quietly(() => span?.end())
     },
   }
+  return watched
 }
 
 /** The span of an instrumented host, where there is one; else what the host was told (W3C Trace Context section 3.2). */
@@ -116,11 +119,9 @@ function traceIdOf(span: Span | undefined): string | undefined {
 }
 
 function attributesOf(labels: Labels): Attributes {
-  return Object.fromEntries(
-    Object.entries(labels).flatMap(([name, value]) => {
-      return value === undefined ? [] : [[`${scope}.${name}`, value]]
-    }),
-  )
+  const attributes: Attributes = {}
+  for (const name in labels) if (labels[name] !== undefined) attributes[`${scope}.${name}`] = labels[name]
+  return attributes
 }
 
 function quietly<T>(ask: () => T): T | undefined {
