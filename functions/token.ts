@@ -16,9 +16,20 @@ export function registerToken({ steps }: ExchangeGateway): void {
     parse: parseExchangeRequest,
     async answer({ form: request, ...posted }) {
       const { decision } = posted
-      const outcome = await exchange({ request, ...posted, signal: AbortSignal.timeout(budget) }, steps)
+      const outcome = await within(budget, signal => exchange({ request, ...posted, signal }, steps))
       if (outcome.outcome === 'refused') return errorAnswer(outcome, decision)
       return jsonAnswer(200, tokenResponse(outcome, decision, steps.now()))
     },
   })
+}
+
+/** Unlike `AbortSignal.timeout`, which keeps what belongs to a request for as long as its time would have lasted. */
+async function within<T>(milliseconds: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = new AbortController()
+  const timer = setTimeout(() => deadline.abort(), milliseconds)
+  try {
+    return await work(deadline.signal)
+  } finally {
+    clearTimeout(timer)
+  }
 }

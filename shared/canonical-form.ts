@@ -9,10 +9,16 @@ import canonicalize from 'canonicalize'
  * are sorted it makes the form in half of the library's time. What the copy cannot hold in order is left to the library.
  */
 export function canonicalForm(value: unknown): string {
+  return canonicalCopy(value).form
+}
+
+/** The {@link canonicalForm}, and the value of which it is the form, which nobody else holds. Throws as that does. */
+export function canonicalCopy(value: unknown): { readonly form: string; readonly copy: unknown } {
   const copy = inOrder(value)
-  const form = copy === notInOrder ? canonicalize(value) : JSON.stringify(copy)
+  if (copy !== notInOrder) return { form: JSON.stringify(copy), copy }
+  const form = canonicalize(value)
   if (form === undefined) throw new TypeError('expected a value that JSON can hold')
-  return form
+  return { form, copy: JSON.parse(form) }
 }
 
 /** SHA-256 in hexadecimal over the {@link canonicalForm}. */

@@ -64,9 +64,9 @@ export function openDecisionLog(store: StreamStore, options: DecisionLogOptions)
   })
   return {
     async write(entry) {
-      const { value, bytes } = recordContent(entry, maxRecordBytes - ownBytes)
+      const { members, bytes } = recordContent(entry, maxRecordBytes - ownBytes)
       const at = new Date(now()).toISOString()
-      return commits.write({ at, content: value, bytes: bytes + ownBytes + operationBytes })
+      return commits.write({ at, members, bytes: bytes + ownBytes + operationBytes })
     },
     close: commits.close,
   }

@@ -1,11 +1,19 @@
+import { canonicalCopy } from '../canonical-form.ts'
 import { ExchangeError } from '../errors.ts'
 import type { DecisionEntry } from './record.ts'
 import { fitTrace, withoutAnyClaims } from './record-trace.ts'
-import type { JsonObject } from './stream.ts'
+import type { Json } from './stream.ts'
 
-/** What a writer wants on record, as the value of which the hash, the bytes and the printed line are all made. */
+/** A member of a record: its value, and the RFC 8785 form of it that is hashed and printed. */
+export interface RecordMember {
+  readonly name: string
+  readonly value: Json
+  readonly text: string
+}
+
+/** What a writer wants on record, apart from what he holds, who may change his. */
 export interface RecordContent {
-  readonly value: JsonObject
+  readonly members: readonly RecordMember[]
   /** Bytes of its JSON. */
   readonly bytes: number
 }
@@ -25,17 +33,38 @@ export function recordContent(entry: DecisionEntry, room: number): RecordContent
   ]
   let excess = 0
   for (const cut of cuts) {
-    const text = JSON.stringify(cut(excess))
-    const bytes = Buffer.byteLength(text)
+    const members = recordMembers(cut(excess))
+    const bytes = Buffer.byteLength(textOf(members))
     excess = bytes - room
-    if (excess <= 0) return { value: parseContent(text), bytes }
+    if (excess <= 0) return { members, bytes }
   }
   throw new ExchangeError('server_error', 'record_too_large')
 }
 
-/** The value apart from its writer's, who may change his. RFC 8785 has no form for text that is no Unicode. */
-function parseContent(text: string): RecordContent['value'] {
-  return /\\ud[89a-f]/.test(text) ? JSON.parse(text, wellFormed) : JSON.parse(text)
+/** The members of what is to be written, but for those without a value. */
+export function recordMembers(content: object): readonly RecordMember[] {
+  const members: RecordMember[] = []
+  for (const [name, value] of Object.entries(content)) {
+    if (value === undefined) continue
+    const { form, copy } = copyOf(value)
+    members.push({ name, value: copy as Json, text: `${JSON.stringify(name)}:${form}` })
+  }
+  return members
+}
+
+/** The RFC 8785 form of an object of these members. */
+export function textOf(members: readonly RecordMember[]): string {
+  const inOrder = members.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return `{${inOrder.map(({ text }) => text).join(',')}}`
+}
+
+/** RFC 8785 has no form for text that is no Unicode, nor for numbers that are none: what JSON would hold in their place. */
+function copyOf(value: unknown): ReturnType<typeof canonicalCopy> {
+  try {
+    return canonicalCopy(value)
+  } catch {
+    return canonicalCopy(JSON.parse(JSON.stringify(value), wellFormed))
+  }
 }
 
 function wellFormed(_member: string, value: unknown): unknown {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import { canonicalForm } from '../canonical-form.ts'
 import type { ChainHead, StreamEntry, UnresolvedRange } from './record.ts'
+import { type RecordMember, recordMembers, textOf } from './record-content.ts'
 
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -39,7 +39,7 @@ export interface Stream {
   readonly registered: boolean
   readonly unresolved?: UnresolvedRange
   /** What its first record says, a {@link StreamEntry}. */
-  readonly opening: JsonObject
+  readonly opening: readonly RecordMember[]
   /** The last of its records that is known to be there. */
   readonly last?: ChainHead
 }
@@ -47,7 +47,7 @@ export interface Stream {
 /** What a record is made of, beside its place in the chain. */
 export interface Unchained {
   readonly at: string
-  readonly content: JsonObject
+  readonly members: readonly RecordMember[]
 }
 
 /** A record, and the text of which the hash in its head is made. */
@@ -88,8 +88,8 @@ export function newStream(
   }
   const opening: StreamEntry = { kind: 'stream', outcome: 'opened', ...takesOver }
   const { unresolved } = takesOver
-  const content: JsonObject = JSON.parse(JSON.stringify(opening))
-  return { registration, registered: false, opening: content, ...(unresolved && { unresolved }) }
+  const members = recordMembers(opening)
+  return { registration, registered: false, opening: members, ...(unresolved && { unresolved }) }
 }
 
 /**
@@ -104,11 +104,11 @@ export function chain(
   const { stream, deployment, openedAt } = registration
   const chained: ChainedRecord[] = []
   let before = last
-  for (const { at, content } of last ? unchained : [{ at: openedAt, content: opening }, ...unchained]) {
+  for (const { at, members } of last ? unchained : [{ at: openedAt, members: opening }, ...unchained]) {
     const position = { stream, id: idAfter(before?.id) }
-    const previous = before?.hash ?? null
-    const record: StreamRecord = { schema: 1, ...position, at, deployment, previous, ...content, ttl }
-    const text = canonicalForm(record)
+    const place = { schema: 1 as const, ...position, at, deployment, previous: before?.hash ?? null, ttl }
+    const text = textOf([...recordMembers(place), ...members])
+    const record = { ...place, ...Object.fromEntries(members.map(({ name, value }) => [name, value])) }
     before = { ...position, hash: hash('sha256', text, 'hex') }
     chained.push({ record, text, head: before })
   }

@@ -24,7 +24,7 @@ import {
   situationOf,
 } from './lease-states.ts'
 import type { QuotaPlaces } from './quota.ts'
-import { type Slot, type SlotIdentity, slotAt } from './slot.ts'
+import { rememberedDigests, type Slot, type SlotIdentity, slotAt } from './slot.ts'
 
 /** A lease that this exchange may release, once the record is written. */
 export interface HeldLease {
@@ -97,6 +97,7 @@ const rememberedLeases = 10_000
  */
 export function openLeases(options: LeasesOptions): InstanceLeases {
   const { store, places, budgets, deployment, derivationKey, now, pause = sleep, onLookup, onReserved } = options
+  const digestOf = rememberedDigests()
   const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit, noDeleteOnStaleGet: true })
 
   async function secretOf({ target, id, salt, keyVersion, password }: Lease): Promise<Secret> {
@@ -169,7 +170,7 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
   return {
     async hold(identity, decision) {
       const request = { ...identity, deployment, decision }
-      const slot = slotAt(request, now())
+      const slot = slotAt(request, now(), digestOf)
       const known = live.get(slot.id)
       const isLive = known !== undefined && Date.parse(known.stored.lease.expiresAt) > now()
       onLookup?.(isLive)

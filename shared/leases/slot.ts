@@ -41,21 +41,35 @@ export interface Slot {
   readonly expiresAt: number
 }
 
+/** What a part of a document is digested to. */
+export type DigestOf = (part: unknown) => string
+
+/** Digests of parts of documents, each made once while its document is kept: such a part does not change. */
+export function rememberedDigests(): DigestOf {
+  const digests = new WeakMap<object, string>()
+  return part => {
+    if (typeof part !== 'object' || part === null) return canonicalDigest(part)
+    const known = digests.get(part) ?? canonicalDigest(part)
+    digests.set(part, known)
+    return known
+  }
+}
+
 /**
  * Windows are half a ttl long and offset by a hash of the identity: a credential handed out has between half and all
  * of its ttl left, and replicas do not all roll at once.
  */
-export function slotAt(identity: SlotIdentity, now: number): Slot {
+export function slotAt(identity: SlotIdentity, now: number, digestOf: DigestOf = canonicalDigest): Slot {
   const { workload, actor, ttl, endsAt = Number.POSITIVE_INFINITY } = identity
   const holder = canonicalDigest({
     deployment: identity.deployment,
     target: identity.target,
     granted: canonicalDigest({
       provider: identity.provider,
-      settings: identity.settings,
+      settings: digestOf(identity.settings),
       account: identity.account,
       scopes: identity.scopes,
-      meanings: identity.meanings,
+      meanings: identity.meanings.map(digestOf),
       ttl,
       share: identity.share,
       rules: identity.rules.map(({ target, id }) => [target, id]),

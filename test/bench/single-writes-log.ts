@@ -25,7 +25,8 @@ export function cosmosDecisionLog({
       const at = new Date(now()).toISOString()
       sequence += 1
       const position = { stream: `${at.slice(0, 13)}/${boot}/0`, id: String(sequence).padStart(12, '0') }
-      const content = recordContent(entry, maxRecordBytes).value
+      const { members } = recordContent(entry, maxRecordBytes)
+      const content = Object.fromEntries(members.map(({ name, value }) => [name, value]))
       const record = { schema: 1, ...position, at, deployment, ...content, ttl }
       await askCosmos('record_unavailable', () => decisions.items.create(record))
       print(JSON.stringify(record))

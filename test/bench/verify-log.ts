@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { signDigest } from '../../infra/local/key-vault/p256.ts'
 import { nextCheckpoint } from '../../shared/decisions/checkpoint.ts'
 import type { ChainHead } from '../../shared/decisions/record.ts'
-import { recordContent } from '../../shared/decisions/record-content.ts'
+import { recordMembers } from '../../shared/decisions/record-content.ts'
 import { chain, newStream, type Stream, type Unchained } from '../../shared/decisions/stream.ts'
 import { entryOf, traceOf } from '../decisions/entry.ts'
 import type { Part } from './part.ts'
@@ -72,13 +72,14 @@ const openedAt = '2026-06-01T12:00:00.000Z'
 async function writeStream(records: number, write: (documents: readonly object[]) => Promise<void>) {
   // With so many rules judged it is about as large as the records of the benchmark's exchanges.
   const trace = Array.from({ length: 6 }, (_, rule) => traceOf(`payments-api-orders-${rule}`, true))
-  const { value: content } = recordContent(entryOf({ trace }), 32_768)
+  const { decision: _decision, ...entry } = entryOf({ trace })
+  const members = recordMembers(entry)
   let stream: Stream = newStream(origin, { hour: '2026-06-01T12', lane: 0, openedAt }, { predecessor: null })
   let head: ChainHead | undefined
   for (let written = 0; written < records; written += 100) {
     const batch: Unchained[] = Array.from({ length: Math.min(100, records - written) }, (_, index) => ({
       at: openedAt,
-      content: { ...content, decision: `decision-${written + index}` },
+      members: [...members, ...recordMembers({ decision: `decision-${written + index}` })],
     }))
     const chained = chain(stream, origin.ttl, batch)
     await write(chained.map(({ record }) => record))
