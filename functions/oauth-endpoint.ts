@@ -1,10 +1,10 @@
 import { app, type HttpRequest, type HttpResponseInit } from '@azure/functions'
-import { v7 as uuid } from 'uuid'
 import type { CountRefusal } from '../shared/decisions/refusal-counts.ts'
 import { toExchangeError } from '../shared/errors.ts'
 import type { SeenClient } from '../shared/workload/client-address.ts'
 import { everyMethod } from './answer.ts'
 import { seenClient } from './client.ts'
+import { decisionIds } from './decision-ids.ts'
 import { errorAnswer, logFailure, methodNotAllowed } from './oauth-error.ts'
 import { readForm } from './read-body.ts'
 
@@ -27,6 +27,8 @@ export interface OAuthEndpoint<Form> {
 
 /** `POST /{name}` with a form, answered in OAuth's way: JSON, an id in every error, 405 for other methods. */
 export function registerOAuthEndpoint<Form>(name: string, { count, parse, answer }: OAuthEndpoint<Form>): void {
+  const nextDecision = decisionIds()
+
   /** A form that cannot be read is counted like a token that proves nothing: it costs no write. */
   async function formOf(request: HttpRequest, decision: string): Promise<Form> {
     try {
@@ -42,7 +44,7 @@ export function registerOAuthEndpoint<Form>(name: string, { count, parse, answer
     methods: [...everyMethod],
     authLevel: 'anonymous',
     async handler(request, context) {
-      const decision = uuid()
+      const decision = nextDecision()
       if (request.method !== 'POST') return methodNotAllowed('POST', decision)
       try {
         const form = await formOf(request, decision)
