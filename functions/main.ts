@@ -26,8 +26,10 @@ import { registerRevokeExpired } from './timers/revoke-expired.ts'
 import { registerToken } from './token.ts'
 
 // The entry of the app: the one file that does something by being imported. Settings that are not complete end it.
-const gateway = openGateway(readSettings())
-const { settings, schemas, exchange, manage, timers } = gateway
+const settings = readSettings()
+const endExport = settings.applicationInsights && (await startExport(settings.applicationInsights))
+const gateway = openGateway(settings)
+const { schemas, exchange, manage, timers } = gateway
 
 app.setup({ enableHttpStream: false })
 registerHealth(exchange)
@@ -59,4 +61,13 @@ if (timers) {
   registerReconcile(timers)
   registerAnswerChecks(timers)
 }
-app.hook.appTerminate(() => gateway.close())
+/** An SDK is read only where there is somewhere to export to. */
+async function startExport(connectionString: string): Promise<() => Promise<void>> {
+  const { exportTelemetry } = await import('./export-telemetry.ts')
+  return exportTelemetry(connectionString)
+}
+
+app.hook.appTerminate(async () => {
+  await gateway.close()
+  if (endExport) await endExport()
+})

@@ -40,6 +40,8 @@ export interface Settings {
   readonly refreshInterval: number
   /** Milliseconds after which counted refusals are written. */
   readonly countInterval: number
+  /** Connection string of the Application Insights that spans and numbers go to. Without one, they go nowhere. */
+  readonly applicationInsights: string | undefined
 }
 
 const keyVaultHost = /^[a-z0-9-]{3,24}\.(vault\.azure\.net|vault\.azure\.cn|vault\.usgovcloudapi\.net)$/
@@ -86,6 +88,15 @@ const forwarders = json(
   z.array(z.strictObject({ issuer: documentId, subject: z.string().min(1) }), 'expected [ { "issuer", "subject" } ]'),
 ).prefault('[]')
 
+/** The name is the platform's, whose host exports its own telemetry there. */
+const connectionString = z
+  .string()
+  .regex(
+    /(?:^|;)\s*InstrumentationKey=[0-9a-f-]{36}\s*(?:;|$)/i,
+    'expected a connection string of Application Insights',
+  )
+  .optional()
+
 const clientId = z.guid('expected the client id of a managed identity').optional()
 
 /** Every variable that this gateway reads. One that begins with `CAUSEWAY_` and is not here is a mistake. */
@@ -112,6 +123,7 @@ const variables = z.object({
   CAUSEWAY_COUNT_INTERVAL: duration({ min: 'PT0.1S', max: 'PT1M' }).prefault('PT1M'),
   CAUSEWAY_REFRESH_INTERVAL: duration({ min: 'PT0.1S', max: 'PT10S' }).prefault('PT3S'),
   CAUSEWAY_RETENTION: duration({ min: 'P1D', max: 'P3650D' }).prefault('P400D'),
+  APPLICATIONINSIGHTS_CONNECTION_STRING: connectionString,
 })
 
 /** Reads the settings from environment variables. Throws {@link SettingsError} that lists every problem at once. */
@@ -154,6 +166,7 @@ function settingsOf(read: z.output<typeof variables>): Settings {
     rates: { workload: read.CAUSEWAY_WORKLOAD_RATE, issuer: read.CAUSEWAY_ISSUER_RATE },
     refreshInterval: read.CAUSEWAY_REFRESH_INTERVAL,
     countInterval: read.CAUSEWAY_COUNT_INTERVAL,
+    applicationInsights: read.APPLICATIONINSIGHTS_CONNECTION_STRING,
   }
 }
 

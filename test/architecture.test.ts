@@ -134,6 +134,7 @@ describe('who may import whom', () => {
 })
 
 const isExpression = (path: string) => /^shared\/rules\/conditions\/expression(-[a-z]+)?\.ts$/.test(path)
+const isExport = (path: string) => path === 'functions/export-telemetry.ts'
 const isICalendar = (path: string) => path === 'shared/rules/icalendar.ts' || within(path, 'shared/rules/icalendar')
 
 /** The composition root: one file for each role beside it. */
@@ -145,7 +146,10 @@ function isGateway(file: string): boolean {
 const homes: Readonly<Record<string, (found: Import) => boolean>> = {
   '@azure/functions': ({ from }) => within(from, 'functions'),
   '@azure/cosmos': ({ from }) => isGateway(from) || basename(from).startsWith('cosmos-'),
-  '@opentelemetry/api': ({ from }) => from === 'shared/telemetry.ts',
+  '@opentelemetry/api': ({ from }) => from === 'shared/telemetry.ts' || isExport(from),
+  '@opentelemetry/sdk-metrics': ({ from }) => isExport(from),
+  '@opentelemetry/sdk-trace-base': ({ from }) => isExport(from),
+  '@azure/monitor-opentelemetry-exporter': ({ from }) => isExport(from),
   '@azure/identity': ({ from }) => isGateway(from),
   '@azure/keyvault-keys': ({ from }) => isGateway(from) || basename(from).startsWith('key-vault-'),
   '@azure/keyvault-secrets': ({ from }) => isGateway(from) || basename(from).startsWith('key-vault-'),
@@ -169,6 +173,13 @@ describe('every outside package has a home', () => {
     const found = product.filter(({ to }) => to === name || to.startsWith(`${name}/`))
     expect(found.length).toBeGreaterThan(0)
     expect(shown(found.filter(each => !isHome(each)))).toEqual([])
+  })
+
+  test('an SDK of telemetry is read only where there is somewhere to export to', () => {
+    const found = product.filter(({ to }) => isExport(to))
+    expect(found.map(({ from, dynamic }) => ({ from, dynamic }))).toEqual([
+      { from: 'functions/main.ts', dynamic: true },
+    ])
   })
 
   test('no other package is used', () => {

@@ -54,6 +54,7 @@ describe('settings that are complete', () => {
       rates: { workload: 20, issuer: 2_000 },
       refreshInterval: 3_000,
       countInterval: 60_000,
+      applicationInsights: undefined,
     })
   })
 
