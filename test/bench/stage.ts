@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Host, startHost } from '../../infra/local/host/spawn.ts'
-import { startGateway } from '../../infra/local/stack.ts'
+import { startGateway, workerArguments } from '../../infra/local/stack.ts'
 import { type Surroundings, startSurroundings } from '../../infra/local/surroundings.ts'
 import { type LoadGenerator, startLoadGenerator } from './load.ts'
 import { makeNoopApp } from './noop-app.ts'
@@ -87,7 +87,7 @@ export function openStage(): Stage {
 
 async function startNoop(folder: string): Promise<Host> {
   await makeNoopApp(folder)
-  return startHost({ app: folder, env: {} })
+  return startHost({ app: folder, env: { languageWorkers__node__arguments: workerArguments } })
 }
 
 function onceOnly<T>(start: () => T): () => T {

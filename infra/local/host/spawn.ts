@@ -38,13 +38,20 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const { app, port = 0, env } = options
   const child = fork(main, ['--app', app, '--port', String(port)], {
     env: { ...basics(), ...env },
-    // The parent's own options (a test runner's, say) are not the app's.
-    execArgv: [],
+    execArgv: workerArguments(env),
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const exited = new Promise<number | null>(resolve => child.once('exit', resolve))
   const url = await readUrl(child, options)
   return { url, pid: child.pid ?? 0, exited, ...controls(child, exited) }
+}
+
+/**
+ * What an app setting makes the Functions host start Node with; the parent's own options (a test runner's, say) are not
+ * the app's. https://learn.microsoft.com/azure/azure-functions/functions-reference-node#languageworkers__node__arguments
+ */
+function workerArguments({ languageWorkers__node__arguments: given = '' }: HostOptions['env']): string[] {
+  return given.split(' ').filter(argument => argument !== '')
 }
 
 function basics(): Record<string, string> {

@@ -183,3 +183,18 @@ test('the .funcignore names everything at the top that is not deployed', () => {
   expect(existsSync(join(root, 'host.json'))).toBe(true)
   expect(kept.filter(name => name !== 'dist').sort()).toEqual(['host.json', 'package.json'])
 })
+
+test("Node is started with what the app's settings say, and with nothing of whoever starts the host", async () => {
+  const source = `import { app } from '@azure/functions'
+    app.http('started', { methods: ['GET'], handler: () => ({ jsonBody: process.execArgv }) })`
+  const app = writeApp(source, { version: '2.0', extensions: { http: { routePrefix: '' } } })
+  const argument = '--max-semi-space-size=32'
+  for (const [env, expected] of [
+    [{}, []],
+    [{ languageWorkers__node__arguments: `${argument} ` }, [argument]],
+  ] as const) {
+    const host = await startHost({ app, env })
+    expect(JSON.parse((await exchange(`${host.url}/started`)).body.toString())).toEqual(expected)
+    await host.stop()
+  }
+})
