@@ -35,6 +35,7 @@ type Running = AccountRevocation & { readonly ended: Set<number> }
  * Ends the accounts of that user, from whichever hosts, and their sessions, and sees all of it gone. Returns the number
  * of sessions ended. Throws the driver's errors, `sessions_busy` where sessions are left to finish a transaction,
  * `server_changed` where it is absent on another server than it was made on, `target_refused` where sessions do not end.
+ * Where we may not see the sessions of others that is the driver's error as well, with the account locked.
  */
 export async function revokeAccount(revocation: AccountRevocation): Promise<number> {
   const running = { ...revocation, ended: new Set<number>() }
@@ -42,6 +43,7 @@ export async function revokeAccount(revocation: AccountRevocation): Promise<numb
   const accounts = await findAccounts(session, user)
   if (accounts.length === 0) await seeServer(running)
   for (const account of accounts) await unlessGone(session.run(lockAccount(session, account)))
+  await seeEverybody(session)
   // Before the drop: where a session will not end, the account stays, and its revocation with it.
   await endSessions(running, ending)
   for (const account of await findAccounts(session, user)) await session.run(dropAccount(session, account))
@@ -68,6 +70,14 @@ async function seeServer({ session, server }: Running): Promise<void> {
   if (server === undefined) return
   const [row] = await session.rows<{ server: string }>(`SELECT ${serverIdentity} AS server`)
   if (row?.server !== server) throw unavailable('server_changed')
+}
+
+/**
+ * Throws the server's refusal where we lack PROCESS. Without it the process list is no error: it shows our own session
+ * alone, and whoever asks there finds every account without one.
+ */
+async function seeEverybody(session: MysqlSession): Promise<void> {
+  await session.rows('SELECT COUNT(*) AS transactions FROM information_schema.INNODB_TRX')
 }
 
 /** Adds their ids to `ended` and returns once none is left. */

@@ -260,6 +260,25 @@ describe.skipIf(missing !== undefined)(`on a server${missing ? `: ${missing}` : 
       expect(await fixture.accounts(account.name)).toMatchObject([{ locked: '1' }])
       session.destroy()
     })
+
+    it.each(['now', 'finish-transactions'] as const)(
+      'that may not see sessions says so and leaves the account locked: %s',
+      async ending => {
+        const account = anAccount()
+        const session = await openSession(await mint(account))
+        await asRoot('REVOKE PROCESS ON *.* FROM revoker')
+        const blind = openMinter(fixture)
+        const error = await failureOf(blind.revoke(account, ending, signal))
+        const gone = await failureOf(blind.revoke(anAccount(), ending, signal))
+        await blind.close()
+        await asRoot('GRANT PROCESS ON *.* TO revoker')
+        for (const each of [error, gone])
+          expect(each).toMatchObject({ reason: 'target_refused', detail: { code: 'ER_SPECIFIC_ACCESS_DENIED_ERROR' } })
+        expect(await fixture.accounts(account.name)).toMatchObject([{ locked: '1' }])
+        expect(await minter.revoke(account, 'now', signal)).toMatchObject({ sessionsEnded: 1 })
+        await expect(session.query('SELECT 1')).rejects.toThrow()
+      },
+    )
   })
 
   it('lists the accounts of one deployment, once each, and of no other that resembles it', async () => {
