@@ -1,14 +1,28 @@
 import { sqlStateOf } from './postgresql-failure.ts'
 import type { RevokedAccount } from './postgresql-revoked-account.ts'
+import { survey } from './postgresql-survey.ts'
 
 /** Each object of a transaction takes a lock, and the server has room for some thousands. */
-export const atOnce = 500
+const atOnce = 500
+
+/**
+ * Leaves no more of what the account owns in this database than the server has locks for in one DROP OWNED, or what does
+ * not go one by one. `owned`: how many objects there are.
+ */
+export async function dropMost(account: RevokedAccount, owned: number): Promise<void> {
+  let [before, left] = [Number.POSITIVE_INFINITY, owned]
+  while (left > atOnce && left < before) {
+    await dropSome(account)
+    before = left
+    left = (await survey(account)).ownedHere
+  }
+}
 
 /**
  * Drops some of what the account owns in this database, the newest first, since what was built on another object is
  * newer than that. What something else is built on stays for later, and what does not go alone for DROP OWNED.
  */
-export async function dropSome({ client, oid }: RevokedAccount): Promise<void> {
+async function dropSome({ client, oid }: RevokedAccount): Promise<void> {
   const block = `DECLARE owned record; BEGIN
     FOR owned IN SELECT type, identity FROM (
         SELECT classid, objid FROM pg_shdepend

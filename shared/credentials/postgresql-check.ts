@@ -55,6 +55,7 @@ function certificateSteps(client: PoolClient, now: number): readonly CheckStep[]
 interface Rights {
   readonly version: number
   readonly publicConnects: boolean
+  readonly publicElsewhere: readonly string[]
   readonly adminExists: boolean
   readonly adminLogsIn: boolean
   readonly adminCreates: boolean
@@ -66,6 +67,9 @@ interface Rights {
 const rightsQuery = `
   SELECT current_setting('server_version_num')::int AS version,
          has_database_privilege('public', current_database(), 'CONNECT') AS "publicConnects",
+         ARRAY(SELECT datname::text FROM pg_database
+                WHERE datallowconn AND datname <> current_database() AND has_database_privilege('public', oid, 'CONNECT')
+                ORDER BY datname) AS "publicElsewhere",
          admin.oid IS NOT NULL AS "adminExists",
          COALESCE(admin.rolcanlogin AND (admin.rolvaliduntil IS NULL OR admin.rolvaliduntil > now()), false) AS "adminLogsIn",
          COALESCE(admin.rolcreaterole OR admin.rolsuper, false) AS "adminCreates",
@@ -92,11 +96,24 @@ function rightSteps(rights: Rights, { admin, revoker = admin, database }: Postgr
   return [
     { ...step('version', version >= 160_000, 'PostgreSQL 16 or newer'), found: String(Math.floor(version / 10_000)) },
     step('accounts-connect', rights.publicConnects, `PUBLIC may connect to "${database}"`),
+    staysStep(rights.publicElsewhere),
     step('admin', rights.adminLogsIn, `"${admin.user}" is there and may log in`),
     step('create-accounts', rights.adminCreates, `"${admin.user}" has CREATEROLE`),
     step('drop-accounts', rights.revokerCreates && rights.revokerHasAdmin, dropping(revoker.user, admin.user)),
     step('end-sessions', rights.revokerSignals, `"${revoker.user}" has the rights of pg_signal_backend`),
   ]
+}
+
+/** Names that one step tells. */
+const longestList = 5
+
+/** What an account makes in another database its end must find there. */
+function staysStep(databases: readonly string[]): CheckStep {
+  const names = databases.slice(0, longestList).map(name => `"${name}"`)
+  const more = databases.length - names.length
+  const found = `it may connect to ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  const expected = 'PUBLIC may connect to no other database of the server'
+  return { step: 'accounts-stay', ok: databases.length === 0, expected, found: databases.length === 0 ? 'so' : found }
 }
 
 function dropping(revoker: string, admin: string): string {

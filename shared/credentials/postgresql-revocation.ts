@@ -6,6 +6,7 @@ import { sqlStateOf } from './postgresql-failure.ts'
 import { isConcurrentChange, pauseAtRandom } from './postgresql-grants.ts'
 import { lockOut } from './postgresql-lock.ts'
 import { dropUnlessKept } from './postgresql-remains.ts'
+import type { Beside } from './postgresql-revoked-account.ts'
 import type { PostgresqlSettings } from './postgresql-settings.ts'
 import { serverIdentity } from './postgresql-statements.ts'
 
@@ -23,6 +24,7 @@ export interface AccountRevocation {
   readonly server: string | undefined
   readonly ending: SessionEnding
   readonly ownedObjects: PostgresqlSettings['ownedObjects']
+  readonly beside: Beside
   readonly signal: AbortSignal
 }
 
@@ -30,12 +32,12 @@ export interface AccountRevocation {
 type Running = AccountRevocation & { readonly ended: Set<number>; oid?: number }
 
 /**
- * Ends the account, its sessions on every database and what it owns in this one, and sees all of it gone. Returns the
- * number of sessions ended. Sessions of accounts that are no more are told to end as well, whose ever they were: where
- * the account was gone already, its own may be among them, and has no name. Throws the driver's errors, `sessions_busy`
- * where sessions are left to finish a transaction, `server_changed` where it is absent on another server than it was
- * made on, `target_refused` where sessions do not end or what the account owns
- * keeps it: then it is locked and has no right left.
+ * Ends the account, its sessions on every database and what it owns, in this one and in others that let us in, and sees
+ * all of it gone. Returns the number of sessions ended. Sessions of accounts that are no more are told to end as well,
+ * whose ever they were: where the account was gone already, its own may be among them, and has no name. Throws the
+ * driver's errors, `sessions_busy` where sessions are left to finish a transaction, `server_changed` where it is absent
+ * on another server than it was made on, `target_refused` where sessions do not end or what the account owns keeps it:
+ * then it is locked and has no right left.
  */
 export async function revokeAccount(revocation: AccountRevocation): Promise<number> {
   const running: Running = { ...revocation, ended: new Set() }
@@ -51,14 +53,14 @@ export async function revokeAccount(revocation: AccountRevocation): Promise<numb
 }
 
 async function endAccount(running: Running): Promise<void> {
-  const { client, name, ending, ownedObjects } = running
+  const { client, name, ending, ownedObjects, beside } = running
   const { oid, server } = await findAccount(client, name)
   if (oid === null) {
     if (running.oid === undefined && (running.server ?? server) !== server) throw unavailable('server_changed')
     return endNameless(running)
   }
   running.oid = oid
-  const account = { client, name, oid, ownedObjects }
+  const account = { client, name, oid, ownedObjects, beside }
   await lockOut(account, async () => note(running, await signalSessions(client, oid, 'now')))
   // Before the drop: where a session will not end, the account stays, and with it the way to find the session.
   await endSessions(running, oid, ending)

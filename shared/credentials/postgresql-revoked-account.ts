@@ -7,4 +7,11 @@ export interface RevokedAccount {
   readonly name: string
   readonly oid: number
   readonly ownedObjects: PostgresqlSettings['ownedObjects']
+  readonly beside: Beside
 }
+
+/**
+ * Lends a connection of the revoker's to another database of the server, for this work alone. Throws the driver's
+ * errors, the server's refusal to let it in among them.
+ */
+export type Beside = <T>(database: string, work: (client: PoolClient) => Promise<T>) => Promise<T>

@@ -70,10 +70,14 @@ function join(quoting: Quoting, accountName: string): string {
 /** For the message that it begins: what an account may hold up must not hold up what comes after. */
 export const hurried = 'SET LOCAL lock_timeout = 500'
 
-/** In one implicit transaction. Without CASCADE: what others built on the account's objects makes it fail, and shows. */
+/** In one implicit transaction. */
 export function dropAccount(quoting: Quoting, accountName: string): string {
-  const name = quoting.escapeIdentifier(accountName)
-  return `DROP OWNED BY ${name}; DROP ROLE ${name}`
+  return `${dropOwned(quoting, accountName)}; DROP ROLE ${quoting.escapeIdentifier(accountName)}`
+}
+
+/** In one database. Without CASCADE: what others built on the account's objects makes it fail, and shows. */
+export function dropOwned(quoting: Quoting, accountName: string): string {
+  return `DROP OWNED BY ${quoting.escapeIdentifier(accountName)}`
 }
 
 function timestamp(quoting: Quoting, milliseconds: number): string {

@@ -15,6 +15,7 @@ import { failureOfQuery } from './postgresql-failure.ts'
 import { mintAccount } from './postgresql-mint.ts'
 import { PostgresqlPool } from './postgresql-pool.ts'
 import { revokeAccount } from './postgresql-revocation.ts'
+import type { Beside } from './postgresql-revoked-account.ts'
 import {
   type PostgresqlScope,
   type PostgresqlSettings,
@@ -85,11 +86,25 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
   ): Promise<RevocationEvidence> {
     const { ownedObjects } = this.#settings
     try {
-      const revoke = (client: PoolClient) => revokeAccount({ client, name, server, ending, ownedObjects, signal })
+      const beside: Beside = (database, work) => this.#useBeside(database, work, signal)
+      const revoke = (client: PoolClient) =>
+        revokeAccount({ client, name, server, ending, ownedObjects, beside, signal })
       const sessionsEnded = await this.#revoking.use(revoke, signal)
       return { sessionsEnded, absent: true, at: new Date(this.#now()).toISOString() }
     } catch (error) {
       throw failureOfQuery(error)
+    }
+  }
+
+  /** A connection of its own: another database is seldom gone to, and must not take one from those who wait for this. */
+  async #useBeside<T>(database: string, work: (client: PoolClient) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { admin, revoker } = this.#settings
+    const settings = { ...this.#settings, database, connections: 1 }
+    const pool = new PostgresqlPool(settings, revoker ?? admin, this.#dependencies.readSecret)
+    try {
+      return await pool.use(work, signal)
+    } finally {
+      await pool.close()
     }
   }
 

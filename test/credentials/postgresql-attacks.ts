@@ -122,6 +122,23 @@ export function attacks(server: () => AttackedServer): void {
     await root('DROP DATABASE beside')
   })
 
+  it('what an account owns in other databases goes with it', async () => {
+    const { account, credential } = await minted(read)
+    const names = ['beside', 'beyond']
+    for (const database of names) {
+      await root(`CREATE DATABASE ${database}`)
+      await login({ ...credential, fields: { ...credential.fields, database } }, client =>
+        client.query('SET ROLE NONE; SELECT count(lo_create(0)) FROM generate_series(1, 700)'),
+      )
+    }
+    await ends(account)
+    for (const database of names) {
+      const left = await server().superuser(client => client.query('SELECT FROM pg_largeobject_metadata'), database)
+      expect([database, left.rowCount]).toEqual([database, 0])
+      await root(`DROP DATABASE ${database}`)
+    }
+  })
+
   it('an operator of its own is not run by the gateway', async () => {
     await root('CREATE TABLE open.caught (login name); GRANT ALL ON open.caught TO PUBLIC')
     const { account: attacker, credential } = await minted(read)

@@ -188,10 +188,11 @@ describe('what an account owns at its end', () => {
     await reporting.close()
   })
 
-  it('is told where it is in another database, with the account locked and without rights', async () => {
+  it('is told where it is in another database that does not let the revoker in, with the account without rights', async () => {
     const account = anAccount({ scopes: [select] })
     const credential = await mint(account)
     await asSuperuser(`CREATE TABLE own ();\n ALTER TABLE own OWNER TO ${account.name}`, 'elsewhere')
+    await asSuperuser('REVOKE CONNECT ON DATABASE elsewhere FROM PUBLIC')
     await login(credential, client => client.query('CREATE VIEW open.kept AS SELECT * FROM orders'))
     expect(await failureOf(minter.revoke(account, 'now', signal))).toMatchObject({
       reason: 'target_refused',
@@ -199,8 +200,39 @@ describe('what an account owns at its end', () => {
     })
     await expect(openSession(credential)).rejects.toMatchObject({ code: '28000' })
     await expect(fixture.superuser(view)).rejects.toMatchObject({ code: '42501' })
-    await asSuperuser('DROP TABLE own', 'elsewhere')
+    await asSuperuser('GRANT CONNECT ON DATABASE elsewhere TO PUBLIC')
     expect(await minter.revoke(account, 'now', signal)).toMatchObject({ absent: true })
+    await expect(asSuperuser('SELECT FROM own', 'elsewhere')).rejects.toMatchObject({ code: '42P01' })
+  })
+
+  it('is told where others built on it in another database, and does not go', async () => {
+    const account = anAccount()
+    await mint(account)
+    await asSuperuser(`CREATE TABLE own ();\n ALTER TABLE own OWNER TO ${account.name}`, 'elsewhere')
+    await asSuperuser('CREATE VIEW built AS SELECT FROM own', 'elsewhere')
+    const error = await failureOf(minter.revoke(account, 'now', signal))
+    expect(error).toMatchObject({ detail: { problem: 'objects_elsewhere', objects: 1 } })
+    await asSuperuser('DROP VIEW built', 'elsewhere')
+    expect(await minter.revoke(account, 'now', signal)).toMatchObject({ absent: true })
+  })
+
+  it('stays in another database where it is to be reported, and loses its rights there', async () => {
+    const reporting = openMinter(fixture, { ownedObjects: 'report' })
+    const account = anAccount()
+    const credential = await mint(account)
+    await login({ ...credential, fields: { ...credential.fields, database: 'elsewhere' } }, client =>
+      client.query(
+        `SELECT lo_create(7); GRANT SELECT ON LARGE OBJECT 7 TO ${account.name}; SET ROLE NONE; SELECT lo_create(8)`,
+      ),
+    )
+    const error = await failureOf(reporting.revoke(account, 'now', signal))
+    expect(error).toMatchObject({ detail: { problem: 'owns_objects', objects: 1 } })
+    const objects = 'SELECT oid::int, lomacl::text AS rights FROM pg_largeobject_metadata ORDER BY oid'
+    const { rows } = await asSuperuser(objects, 'elsewhere')
+    expect(rows).toMatchObject([{ oid: 7, rights: expect.not.stringContaining(account.name) }, { oid: 8 }])
+    expect(await minter.revoke(account, 'now', signal)).toMatchObject({ absent: true })
+    expect((await asSuperuser(objects, 'elsewhere')).rows).toMatchObject([{ oid: 7 }])
+    await reporting.close()
   })
 
   it('has no right left where others built on it, either', async () => {

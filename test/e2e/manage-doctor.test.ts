@@ -70,8 +70,8 @@ describe('a check of a target', () => {
     const { 'admin-password': unknown, ...told } = steps
     expect(Object.entries(told).filter(([, step]) => step['ok'] !== true)).toEqual([])
     expect(Object.keys(told)).toEqual([
-      ...['password', 'connect', 'tls', 'login', 'certificate', 'version', 'accounts-connect', 'admin'],
-      ...['create-accounts', 'drop-accounts', 'end-sessions', 'grant-scope read', 'grant-scope write'],
+      ...['password', 'connect', 'tls', 'login', 'certificate', 'version', 'accounts-connect', 'accounts-stay'],
+      ...['admin', 'create-accounts', 'drop-accounts', 'end-sessions', 'grant-scope read', 'grant-scope write'],
     ])
     expect(unknown).toMatchObject({ ok: null, found: /cannot be told/ })
     expect(ok).toBe(true)
