@@ -7,10 +7,10 @@ import type {
   MintedCredential,
   Minter,
   MinterProvider,
-  RevocationEvidence,
   SessionEnding,
 } from './credential-provider.ts'
 import { checkPostgresql } from './postgresql-check.ts'
+import { countDefinedBy, type PostgresqlRevocationEvidence } from './postgresql-defined-by-roles.ts'
 import { failureOfQuery } from './postgresql-failure.ts'
 import { mintAccount } from './postgresql-mint.ts'
 import { PostgresqlPool } from './postgresql-pool.ts'
@@ -80,20 +80,35 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
 
   /** Before `mintUntil` a minter that is still at work may yet make the account: the caller looks again after it. */
   async revoke(
-    { name, server }: Account<PostgresqlScope>,
+    { name, server, scopes }: Account<PostgresqlScope>,
     ending: SessionEnding,
     signal: AbortSignal,
-  ): Promise<RevocationEvidence> {
+  ): Promise<PostgresqlRevocationEvidence> {
     const { ownedObjects } = this.#settings
     try {
       const beside: Beside = (database, work) => this.#useBeside(database, work, signal)
       const revoke = (client: PoolClient) =>
         revokeAccount({ client, name, server, ending, ownedObjects, beside, signal })
       const sessionsEnded = await this.#revoking.use(revoke, signal)
-      return { sessionsEnded, absent: true, at: new Date(this.#now()).toISOString() }
+      const evidence = { sessionsEnded, absent: true as const, at: new Date(this.#now()).toISOString() }
+      return { ...evidence, ...(await this.#leftBy(scopes, signal)) }
     } catch (error) {
       throw failureOfQuery(error)
     }
+  }
+
+  /** Looked for once the account is gone for certain: where that fails, it is all that is missing. */
+  async #leftBy(
+    scopes: readonly PostgresqlScope[],
+    signal: AbortSignal,
+  ): Promise<Pick<PostgresqlRevocationEvidence, 'definedByRoles'>> {
+    const roles = scopes.flatMap(scope => ('role' in scope ? [scope.role] : []))
+    if (roles.length === 0) return {}
+    const counting = this.#revoking.use(client => countDefinedBy(client, roles), signal)
+    return counting.then(
+      definedByRoles => ({ definedByRoles }),
+      () => ({}),
+    )
   }
 
   /** A connection of its own: another database is seldom gone to, and must not take one from those who wait for this. */

@@ -75,7 +75,10 @@ export const leaseDocument = z.object({
       at: instant,
       /** What names the account as its definer and cannot be used any more, where the engine keeps such. */
       orphans: z.number().optional(),
-      /** What names a role of its scopes as its definer, was made while it lived, and goes on working. */
+      /**
+       * What acts with the rights of a role of its scopes, and goes on working: made while it lived, where the engine
+       * says when.
+       */
       definedByRoles: z.number().optional(),
     })
     .optional(),

@@ -141,6 +141,24 @@ export function attacks(server: () => AttackedServer): void {
     }
   })
 
+  it("what goes on acting with the rights of its scope's role is counted at its end", async () => {
+    const { account, credential } = await minted(read)
+    await login(credential, client =>
+      client.query(`CREATE FUNCTION public.spy() RETURNS int LANGUAGE sql SECURITY DEFINER AS $$ SELECT 1 $$;
+        CREATE FUNCTION public.plain() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;
+        CREATE VIEW public.peek AS SELECT 1 AS id; CREATE TABLE public.plain (id int); CREATE TABLE public.ruled (id int);
+        CREATE RULE also AS ON INSERT TO public.ruled DO ALSO DELETE FROM public.plain`),
+    )
+    const open = await root("SELECT has_function_privilege('public', 'spy()', 'EXECUTE') AS open")
+    expect(open.rows).toEqual([{ open: false }])
+    expect(await revoke(account)).toMatchObject({ absent: true, definedByRoles: 3 })
+    const { account: without } = await minted(onSecret)
+    expect(await revoke(without)).not.toHaveProperty('definedByRoles')
+    await root('DROP TABLE ruled, plain; DROP VIEW peek; DROP FUNCTION spy(), plain()')
+    const { account: after } = await minted(read)
+    expect(await revoke(after)).toMatchObject({ definedByRoles: 0 })
+  })
+
   it('an operator of its own is not run by the gateway', async () => {
     await root('CREATE TABLE open.caught (login name); GRANT ALL ON open.caught TO PUBLIC')
     const { account: attacker, credential } = await minted(read)
@@ -153,10 +171,9 @@ export function attacks(server: () => AttackedServer): void {
         CREATE FUNCTION public.times(float8, int) ${catching('float8 0')};
         CREATE OPERATOR public.* (FUNCTION = public.times, LEFTARG = float8, RIGHTARG = int);
         CREATE FUNCTION public.same(oid, int) ${catching('bool true')};
-        CREATE OPERATOR public.= (FUNCTION = public.same, LEFTARG = oid, RIGHTARG = int)`.replaceAll(
-          'FUNCTION =',
-          'PROCEDURE =',
-        ),
+        CREATE OPERATOR public.= (FUNCTION = public.same, LEFTARG = oid, RIGHTARG = int);
+        GRANT EXECUTE ON FUNCTION public.times(numeric, int), public.times(float8, int), public.same(oid, int)
+          TO PUBLIC`.replaceAll('FUNCTION =', 'PROCEDURE ='),
       ),
     )
     await root('SELECT 1::numeric * 2::int, 1::oid = 2::int')

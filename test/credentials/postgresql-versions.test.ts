@@ -39,6 +39,7 @@ function preparation(version: Version): readonly string[] {
     'CREATE ROLE orders_read; GRANT SELECT ON items TO orders_read',
     'CREATE ROLE orders_write; GRANT orders_read TO orders_write; GRANT INSERT ON items TO orders_write',
     'GRANT CREATE ON SCHEMA public TO orders_write',
+    'ALTER DEFAULT PRIVILEGES FOR ROLE orders_read, orders_write REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC',
     "CREATE ROLE other LOGIN PASSWORD 'of another'",
     "CREATE ROLE minter LOGIN CREATEROLE CONNECTION LIMIT 40 PASSWORD 'of the minter'",
     "CREATE ROLE revoker LOGIN CREATEROLE CONNECTION LIMIT 40 PASSWORD 'of the revoker'",

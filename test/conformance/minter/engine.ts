@@ -96,5 +96,7 @@ export interface Engine {
   readonly expires: boolean
   /** Servers tell their own name, which is not their address. */
   readonly named: boolean
+  /** What an account of the scope `build` makes is its role's, and goes on working. Else it is its own, and works no more. */
+  readonly objectsStay: boolean
   start(): Promise<RunningEngine>
 }

@@ -31,9 +31,13 @@ export const mysqlEngine: Engine = {
   missing: missingServer(),
   expires: false,
   named: false,
+  objectsStay: false,
   start: async () => {
     const fixture = await startFixture()
-    await fixture.superuser(root => root.query('CREATE TABLE orders.watched (id INT)'))
+    await fixture.superuser(root =>
+      root.query(`CREATE TABLE orders.watched (id INT);
+        GRANT SHOW VIEW, SELECT, TRIGGER, EVENT, EXECUTE ON orders.* TO revoker`),
+    )
     return running(fixture)
   },
 }

@@ -35,11 +35,14 @@ onEachEngine(trial => {
   }
 
   describe('a view, a function and a trigger that an account has made', () => {
-    it('reach what its scope reaches while it lives, and do not hold up its revocation', async () => {
+    it('reach what its scope reaches while it lives, and once it is gone where its revocation says so', async () => {
+      const { objectsStay: stay } = trial.engine
       const account = await builder('orders')
       expect(await through('orders')).toEqual([true, true, true])
-      expect(await trial.revoke(account)).toMatchObject({ absent: true })
+      const told = stay ? { definedByRoles: 3 } : { orphans: 3 }
+      expect(await trial.revoke(account)).toMatchObject({ absent: true, ...told })
       expect(await trial.server.accounts(account.name)).toBe(0)
+      expect(await through('orders')).toEqual([stay, stay, stay])
     })
 
     it('give nobody what its scope did not reach, neither before its revocation nor after', async () => {

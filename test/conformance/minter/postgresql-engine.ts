@@ -18,6 +18,7 @@ export const postgresqlEngine: Engine = {
   missing: undefined,
   expires: true,
   named: true,
+  objectsStay: true,
   start: async () => running(await prepared(await startFixture({ max_connections: '40' }))),
 }
 
