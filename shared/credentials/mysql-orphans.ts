@@ -14,6 +14,12 @@ export interface MysqlRevocationEvidence extends RevocationEvidence {
    * since the lease began. They go on working with the role's rights, whichever account of the role made them.
    */
   readonly definedByRoles?: number
+  /**
+   * Transactions that are prepared for a commit in two phases (XA) on the server, whoever prepared them. One of the
+   * account's outlives it and holds its locks, and another account that knows its name can commit it. Where there are
+   * none, it left none. Absent where the server would not say: MySQL 8 and newer want XA_RECOVER_ADMIN.
+   */
+  readonly preparedTransactions?: number
 }
 
 const tables = ['VIEWS', 'ROUTINES', 'TRIGGERS', 'EVENTS']

@@ -6,6 +6,7 @@ import type {
   MintedCredential,
   Minter,
   MinterProvider,
+  RevocationEvidence,
   SessionEnding,
 } from './credential-provider.ts'
 import { checkMysql } from './mysql-check.ts'
@@ -13,6 +14,7 @@ import { failureOfQuery } from './mysql-failure.ts'
 import { mintAccount } from './mysql-mint.ts'
 import { countDefinedBy, countOrphans, dropEventsOf, type MysqlRevocationEvidence } from './mysql-orphans.ts'
 import { MysqlPool, type MysqlSession } from './mysql-pool.ts'
+import { countPrepared } from './mysql-prepared.ts'
 import { findUsers, revokeAccount } from './mysql-revocation.ts'
 import { type MysqlScope, type MysqlSettings, mysqlScope, mysqlSettings } from './mysql-settings.ts'
 import { Secret } from './secret.ts'
@@ -98,7 +100,7 @@ class MysqlMinter implements Minter<MysqlScope> {
   async #leftBy(
     { name, scopes, mintUntil }: Account<MysqlScope>,
     signal: AbortSignal,
-  ): Promise<Pick<MysqlRevocationEvidence, 'orphans' | 'definedByRoles'>> {
+  ): Promise<Omit<MysqlRevocationEvidence, keyof RevocationEvidence>> {
     const age = Math.ceil((this.#now() - mintUntil + longestMint) / 1000)
     const roles = new Set(scopes.flatMap(scope => ('role' in scope ? [scope.role] : [])))
     const looking = this.#revoking.use(async session => {
@@ -107,7 +109,12 @@ class MysqlMinter implements Minter<MysqlScope> {
         await dropEventsOf(session, { role, age })
         definedByRoles += await countDefinedBy(session, { role, age })
       }
-      return { orphans: await countOrphans(session, name), ...(roles.size > 0 && { definedByRoles }) }
+      const preparedTransactions = await countPrepared(session)
+      return {
+        orphans: await countOrphans(session, name),
+        ...(roles.size > 0 && { definedByRoles }),
+        ...(preparedTransactions !== undefined && { preparedTransactions }),
+      }
     }, signal)
     return looking.catch(() => ({}))
   }

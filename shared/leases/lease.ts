@@ -80,6 +80,8 @@ export const leaseDocument = z.object({
        * says when.
        */
       definedByRoles: z.number().optional(),
+      /** Transactions that somebody has prepared for a commit in two phases on its server: one may be its account's. */
+      preparedTransactions: z.number().optional(),
     })
     .optional(),
   /** Seconds of retention once revoked: Cosmos DB's TTL never revokes. */

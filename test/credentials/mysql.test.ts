@@ -247,6 +247,27 @@ describe.skipIf(missing !== undefined)(`on a server${missing ? `: ${missing}` : 
       await asRoot('REVOKE INSERT, EVENT, CREATE ROUTINE, CREATE VIEW ON orders.* FROM orders_read')
     })
 
+    it('tells of prepared transactions, which outlive the account that prepared them, and rolls back none', async () => {
+      const [idle, gone] = [anAccount({ scopes: [everything] }), anAccount({ scopes: [everything] })]
+      const prepare = async (account: Account<MysqlScope>, xid: string) => {
+        const session = await openSession(await mint(account))
+        for (const sql of [
+          `XA START '${xid}'`,
+          'INSERT INTO secrets VALUES (7)',
+          `XA END '${xid}'`,
+          `XA PREPARE '${xid}'`,
+        ])
+          await session.query(sql)
+        return session
+      }
+      await prepare(idle, 'a')
+      ;(await prepare(gone, 'b')).destroy()
+      for (const account of [idle, gone])
+        expect(await minter.revoke(account, 'now', signal)).toMatchObject({ absent: true, preparedTransactions: 2 })
+      await asRoot("XA ROLLBACK 'a'; XA ROLLBACK 'b'")
+      expect(await minter.revoke(idle, 'now', signal)).toMatchObject({ preparedTransactions: 0 })
+    })
+
     it('that may not end sessions says so and leaves the account locked', async () => {
       const account = anAccount()
       const credential = await mint(account)
