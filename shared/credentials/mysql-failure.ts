@@ -1,5 +1,6 @@
 import { describeCause, type ErrorDetail, ExchangeError, NotMinted, type Reason, unavailable } from '../errors.ts'
 import { tooLate } from './mysql-statements.ts'
+import { asNotMinted } from './not-minted.ts'
 
 /** ER_CANNOT_USER: the account is there already, or not there any more. */
 export const cannotUser = 1396
@@ -23,8 +24,7 @@ export function refusesLogin(error: unknown): boolean {
  * what was made was dropped again and seen absent.
  */
 export function failureWithoutAccount(error: unknown): NotMinted {
-  if (error instanceof NotMinted) return error
-  if (error instanceof ExchangeError) return new NotMinted(error.code, error.reason, detailOf(error))
+  if (error instanceof ExchangeError) return asNotMinted(error)
   if (isFull(error)) return new NotMinted('slow_down', 'target_full', described(error))
   const reason = answerOf(error) === tooLate ? 'mint_too_late' : reasonOf(error)
   return new NotMinted('temporarily_unavailable', reason, described(error))
@@ -75,13 +75,4 @@ function reasonOf(error: unknown): Reason {
 function described(error: unknown): ErrorDetail {
   const answer = answerOf(error)
   return { retryAfter: 2, detail: { ...describeCause(error), ...(answer !== undefined && { answer }) } }
-}
-
-function detailOf({ description, retryAfter, detail, cause }: ExchangeError): ErrorDetail {
-  return {
-    detail,
-    cause,
-    ...(description !== undefined && { description }),
-    ...(retryAfter !== undefined && { retryAfter }),
-  }
 }

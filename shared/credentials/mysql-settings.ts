@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type GrantTemplates, grantTemplates, type Tokens } from './grant-template.ts'
+import { pemCertificates } from './pem-certificates.ts'
 import { secretReference } from './secret-reference.ts'
 
 /** Identifiers of MySQL and MariaDB: characters of the basic plane, and none may end in a space. */
@@ -24,15 +25,6 @@ const host = z
   .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,252}$/, 'expected a host name')
   .refine(text => isIP(text) === 0, 'expected the name in the certificate of the server, not an IP address')
 
-/** Certificates and nothing else: callers receive this text. */
-const certificates = z
-  .string()
-  .max(65_536)
-  .regex(
-    /^\s*(?:-----BEGIN CERTIFICATE-----[0-9A-Za-z+/=\s]+-----END CERTIFICATE-----\s*)+$/,
-    'expected certificates in PEM',
-  )
-
 const login = z.strictObject({ user: name(80), password: secretReference })
 export type MysqlLogin = z.infer<typeof login>
 
@@ -50,7 +42,7 @@ export const mysqlSettings = z.strictObject({
   database: name(64),
   admin: login,
   revoker: login.optional(),
-  tls: z.strictObject({ ca: certificates.optional() }).default({}),
+  tls: z.strictObject({ ca: pemCertificates.optional() }).default({}),
   /** Connections that one instance may hold per login. */
   connections: z.int().min(1).max(20).default(4),
   /** MAX_USER_CONNECTIONS of a minted account. */

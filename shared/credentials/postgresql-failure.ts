@@ -1,4 +1,5 @@
 import { describeCause, type ErrorDetail, ExchangeError, NotMinted, type Reason, unavailable } from '../errors.ts'
+import { asNotMinted } from './not-minted.ts'
 import { tooLate } from './postgresql-statements.ts'
 
 /**
@@ -12,8 +13,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 
 /** The failure of a mint that had not sent its statements: nothing was made. */
 export function failureBeforeMint(error: unknown): NotMinted {
-  if (error instanceof NotMinted) return error
-  if (error instanceof ExchangeError) return new NotMinted(error.code, error.reason, detailOf(error))
+  if (error instanceof ExchangeError) return asNotMinted(error)
   return isFull(error)
     ? new NotMinted('slow_down', 'target_full', described(error))
     : new NotMinted('temporarily_unavailable', reasonOf(error), described(error))
@@ -61,13 +61,4 @@ function reasonOf(error: unknown): Reason {
 /** No `cause`: the driver's texts quote hosts, users and statements. */
 function described(error: unknown): ErrorDetail {
   return { retryAfter: 2, detail: describeCause(error) }
-}
-
-function detailOf({ description, retryAfter, detail, cause }: ExchangeError): ErrorDetail {
-  return {
-    detail,
-    cause,
-    ...(description !== undefined && { description }),
-    ...(retryAfter !== undefined && { retryAfter }),
-  }
 }

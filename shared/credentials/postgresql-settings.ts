@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type GrantTemplates, grantTemplates, type Tokens } from './grant-template.ts'
+import { pemCertificates } from './pem-certificates.ts'
 import { secretReference } from './secret-reference.ts'
 
 /** PostgreSQL cuts a longer name without a word, which would make it another's name. */
@@ -9,15 +10,6 @@ const name = z
 
 /** No slash, so it is never a socket's path; no at-sign or colon trick survives into the connection URI. */
 const host = z.string().regex(/^[0-9A-Za-z:][0-9A-Za-z._:-]{0,252}$/, 'expected a host name or an IP address')
-
-/** Certificates and nothing else: callers receive this text. */
-const certificates = z
-  .string()
-  .max(65_536)
-  .regex(
-    /^\s*(?:-----BEGIN CERTIFICATE-----[0-9A-Za-z+/=\s]+-----END CERTIFICATE-----\s*)+$/,
-    'expected certificates in PEM',
-  )
 
 /** What has no schema, and after whose word a name stands alone: `ALL TABLES IN SCHEMA sales`. */
 const withoutSchema = /^(ALL|SCHEMA|DATABASE|LANGUAGE|FOREIGN|LARGE|TABLESPACE|PARAMETER)$/i
@@ -61,7 +53,7 @@ export const postgresqlSettings = z.strictObject({
   database: name,
   admin: login,
   revoker: login.optional(),
-  tls: z.strictObject({ ca: certificates.optional() }).default({}),
+  tls: z.strictObject({ ca: pemCertificates.optional() }).default({}),
   /** Connections that one instance may hold per login. */
   connections: z.int().min(1).max(20).default(4),
   /** CONNECTION LIMIT of a minted account. */
