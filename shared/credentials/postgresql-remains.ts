@@ -2,6 +2,7 @@ import { type ExchangeError, unavailable } from '../errors.ts'
 import { dropMost } from './postgresql-belongings.ts'
 import { clearElsewhere, disarmElsewhere } from './postgresql-elsewhere.ts'
 import { sqlStateOf } from './postgresql-failure.ts'
+import { isConcurrentChange } from './postgresql-grants.ts'
 import { rollBackPrepared } from './postgresql-prepared.ts'
 import type { RevokedAccount } from './postgresql-revoked-account.ts'
 import { takeRights } from './postgresql-rights.ts'
@@ -27,7 +28,8 @@ export async function dropUnlessKept(account: RevokedAccount): Promise<void> {
   try {
     await drop(account, ownedHere)
   } catch (error) {
-    if (sqlStateOf(error) === undefined) throw error
+    // Whoever meets another revocation at one object begins again: a right that is not taken then is none that stays.
+    if (sqlStateOf(error) === undefined || isConcurrentChange(error)) throw error
     if (elsewhere > 0) await clearElsewhere(account)
     await disarm(account)
     await dropAgain(account, error)
