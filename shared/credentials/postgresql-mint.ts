@@ -28,7 +28,10 @@ interface Statements {
 
 /** Makes the account's login role and tells on which server, or throws as `Minter.mint` says. */
 export async function mintAccount(mint: Mint, signal: AbortSignal): Promise<string> {
-  const verifier = await scramVerifier(mint.secret.reveal())
+  // Made on another thread while the server is asked.
+  const verifier = scramVerifier(mint.secret.reveal())
+  // Where the server fails first, nobody waits for it.
+  verifier.catch(() => undefined)
   let sent = false
   try {
     return await mint.pool.use(async client => {
@@ -53,11 +56,12 @@ function isTakenName(error: unknown): boolean {
  * Translates the account's times to the database's clock. Our clock is read after the measurement returned, so the
  * database's times come out early by the way back, never late.
  */
-async function prepare(client: PoolClient, mint: Mint, verifier: string): Promise<Statements> {
+async function prepare(client: PoolClient, mint: Mint, making: Promise<string>): Promise<Statements> {
   const { name, scopes, expiresAt, mintUntil } = mint.account
   const grants = grantsOf(scopes)
   const { clock, role, server } = await survey(client, scopes)
   const ahead = clock - mint.now()
+  const verifier = await making
   const entitlement = grants === undefined ? { actingRole: onlyRole(role) } : { grants }
   const { connectionLimit } = mint
   const make = createAccount(client, { name, verifier, entitlement, connectionLimit, validUntil: expiresAt + ahead })
