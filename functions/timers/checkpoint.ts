@@ -17,7 +17,9 @@ export function registerCheckpoint({ takeCheckpoint, inSpan }: TimersGateway): v
         const traceParent = context.traceContext?.traceParent
         const signal = AbortSignal.timeout(budget)
         const run = await inSpan('causeway.checkpoint', traceParent, () => takeCheckpoint(signal))
-        if (run.suspects.length > 0) context.error(JSON.stringify({ level: 'error', timer: 'checkpoint', ...run }))
+        const { suspects, foreign, unread } = run
+        if (suspects.length + foreign.length + unread.length > 0)
+          context.error(JSON.stringify({ level: 'error', timer: 'checkpoint', ...run }))
       } catch (error) {
         const { reason, detail } = toExchangeError(error)
         context.error(JSON.stringify({ level: 'error', timer: 'checkpoint', reason, ...detail }))

@@ -1,7 +1,9 @@
 import { type Container, CosmosClient } from '@azure/cosmos'
 import type { TokenCredential } from '@azure/identity'
 import { hourLength, hourOf, hoursFrom } from '../../shared/decisions/checkpoint-hours.ts'
-import { asDocument, idOf, type LogDocument } from '../../shared/decisions/verify-document.ts'
+import { idOf } from '../../shared/decisions/record-id.ts'
+import { asDocument, kindOfDocument, type LogDocument, textOf } from '../../shared/decisions/verify-document.ts'
+import type { Finding } from '../../shared/decisions/verify-finding.ts'
 import type { OpenLog } from './verify-log.ts'
 
 export interface CosmosLogOptions {
@@ -16,6 +18,7 @@ export interface CosmosLogOptions {
 /** Records are asked for by so many ids at once: a few megabytes at the most that records may have. */
 const windowSize = 500
 const parallel = 16
+const reportedDocuments = 100
 const dayLength = 86_400_000
 
 /** Reads the log from Cosmos DB: checkpoints by day, registrations by hour, records by stream. */
@@ -32,14 +35,27 @@ export function openCosmosLog({ endpoint, database, credential, from, to }: Cosm
     if (typeof stream === 'string' && isInRange(stream)) streams.add(stream)
   }
 
+  const problems: Finding[] = []
+
+  /** What stands in another container than its own would be believed for what it is not. */
+  function isOf(kind: 'checkpoint' | 'registration', document: LogDocument): boolean {
+    if (kindOfDocument(document) === kind) return true
+    const because = `it stands among ${kind}s, and is none`
+    if (problems.length < reportedDocuments)
+      problems.push({ kind: 'inserted', subject: 'document', id: textOf(document['id']), because })
+    return false
+  }
+
   async function* index() {
     for await (const checkpoint of readCheckpoints(container('checkpoints'), from, to)) {
+      if (!isOf('checkpoint', checkpoint)) continue
       for (const head of Array.isArray(checkpoint['heads']) ? checkpoint['heads'] : [])
         note(asDocument(head)?.['stream'])
       yield checkpoint
     }
     for (const hour of hoursFrom(hourOf(from), hourOf(to - 1))) {
       for (const registration of await partition(container('streams'), hour)) {
+        if (!isOf('registration', registration)) continue
         note(registration['stream'])
         yield registration
       }
@@ -49,7 +65,7 @@ export function openCosmosLog({ endpoint, database, credential, from, to }: Cosm
     const waiting = [...streams]
     while (waiting.length > 0) {
       const openings = waiting.splice(0, parallel).map(stream => firstRecord(container('decisions'), stream))
-      for (const opening of (await Promise.all(openings)).filter(record => record !== undefined)) {
+      for (const opening of (await Promise.all(openings)).filter(isOpening)) {
         const before = asDocument(opening['predecessor'])?.['stream']
         const isNew = typeof before === 'string' && isInRange(before) && !streams.has(before)
         if (isNew) waiting.push(before)
@@ -63,7 +79,12 @@ export function openCosmosLog({ endpoint, database, credential, from, to }: Cosm
     for (const stream of [...streams].toSorted()) yield* readStream(container('decisions'), stream)
   }
 
-  return { index: index(), records: records(), close: () => client.dispose() }
+  return { index: index(), records: records(), problems, close: () => client.dispose() }
+}
+
+/** What else stands there is judged with the other records. */
+function isOpening(record: LogDocument | undefined): record is LogDocument {
+  return record !== undefined && kindOfDocument(record) === 'record' && record['kind'] === 'stream'
 }
 
 async function partition(container: Container, partitionKey: string): Promise<readonly LogDocument[]> {

@@ -1,6 +1,6 @@
 import { type Checkpoint, type CheckpointKey, nextCheckpoint } from './checkpoint.ts'
 import { hourLength, hourOf, hoursFrom, startOfHour } from './checkpoint-hours.ts'
-import type { CheckpointStore } from './cosmos-checkpoints.ts'
+import type { CheckpointStore, StreamEnd } from './cosmos-checkpoints.ts'
 import type { ChainHead } from './record.ts'
 
 export interface CheckpointOptions {
@@ -22,6 +22,10 @@ export interface CheckpointRun {
   readonly heads: number
   /** Streams whose end is not what was signed, or further on: 20 at most. Somebody removed or altered records. */
   readonly suspects: readonly string[]
+  /** What stands among registrations and is none: 20 at most. It has nothing signed. */
+  readonly foreign: readonly string[]
+  /** Streams and hours that could not be read: 20 at most. They are looked at again, and keep no other from its turn. */
+  readonly unread: readonly string[]
   /** Another run made the next checkpoint first, and sees to the rest. */
   readonly overtaken: boolean
 }
@@ -33,7 +37,8 @@ const maxHeads = 150
 /** After the end of an hour, a request that began in it, and clocks that differ. In milliseconds. */
 const grace = 300_000
 const parallel = 16
-const reportedSuspects = 20
+const reported = 20
+const dayLength = 86_400_000
 /** What was looked at is signed even where the run has come to its end. In milliseconds, beyond the run's own. */
 const signingTime = 5_000
 
@@ -81,56 +86,107 @@ interface Taking extends CheckpointOptions {
   readonly signal: AbortSignal
 }
 
+/** What one run has come to by now. */
+interface Running extends Taking {
+  readonly known: Known
+  readonly startedAt: number
+  openSince: string
+  /** Heads that are not signed yet. */
+  moved: ChainHead[]
+  /** By hour, what was looked at. */
+  readonly looks: Map<string, Set<string>>
+  /** The hours of which everything was looked at. */
+  readonly done: Set<string>
+  readonly suspects: Set<string>
+  readonly foreign: Set<string>
+  readonly unread: Set<string>
+  checkpoints: number
+  heads: number
+  open: number
+  overtaken: boolean
+}
+
+/** Ends early with its signal, and where another run was first. */
 async function takeCheckpoints(known: Known, taking: Taking): Promise<CheckpointRun> {
-  const { store, now, signal } = taking
-  const startedAt = now()
-  const run = { checkpoints: 0, heads: 0, open: 0, suspects: new Set<string>(), overtaken: false }
-  let openSince = known.last?.openSince ?? (await firstHour(taking, startedAt))
-  let moved: ChainHead[] = []
-  const done = new Set<string>()
-  const looks = new Map<string, Set<string>>()
-
-  /** False where another run was first. */
-  async function commit(heads: readonly ChainHead[]): Promise<boolean> {
-    const place = { at: new Date(startedAt).toISOString(), openSince, open: run.open }
-    const made = await commitHeads(known, { ...place, heads }, taking)
-    run.overtaken = !made
-    run.checkpoints += made ? 1 : 0
-    run.heads += made ? heads.length : 0
-    return made
+  const run = await beginRun(known, taking)
+  if (!known.newestFirst) await look(run, growingOf(run))
+  for (const hour of hoursInTurn(run)) {
+    if (run.overtaken || run.signal.aborted) break
+    await lookAtHour(run, hour)
   }
-
-  /** False where another run was first. Ends early with its signal. */
-  async function look(streams: readonly string[]): Promise<boolean> {
-    for (const group of groups(streams, parallel)) {
-      if (signal.aborted) break
-      run.open += group.filter(stream => !isOver(stream.slice(0, 13), startedAt)).length
-      moved.push(...(await movedHeads(group, known, { store, suspects: run.suspects })))
-      for (const stream of group) lookedIn(looks, stream.slice(0, 13)).add(stream)
-      while (moved.length >= maxHeads) {
-        if (!(await commit(moved.slice(0, maxHeads)))) return false
-        moved = moved.slice(maxHeads)
-      }
-    }
-    return true
-  }
-
-  const growing = known.newestFirst ? [] : [...known.growing].filter(stream => stream >= openSince)
-  if (!(await look(growing))) return shown(run)
-  const hours = [...hoursFrom(openSince, hourOf(startedAt + grace))]
-  for (const hour of known.newestFirst ? hours.toReversed() : hours) {
-    if (signal.aborted) break
-    const streams = await store.streamsOf(hour)
-    const looked = lookedIn(looks, hour)
-    if (!(await look(leftOf(streams, looked, known.looked.get(roundOf(hour, startedAt)))))) return shown(run)
-    const before = known.looked.get(roundOf(hour, startedAt))
-    if (signal.aborted && streams.some(stream => !looked.has(stream) && !before?.has(stream))) break
-    done.add(hour)
-    // Only what was looked at whole, after its end, is done with.
-    while (isOver(openSince, startedAt) && done.has(openSince)) openSince = hourOf(startOfHour(openSince) + hourLength)
-  }
-  if (await commit(moved)) remember(known, { looks, done, openSince, startedAt, ended: signal.aborted })
+  if (!run.overtaken && (await commit(run, run.moved))) remember(run)
   return shown(run)
+}
+
+async function beginRun(known: Known, taking: Taking): Promise<Running> {
+  const startedAt = taking.now()
+  return {
+    ...taking,
+    known,
+    startedAt,
+    openSince: known.last?.openSince ?? (await firstHour(taking, startedAt)),
+    moved: [],
+    looks: new Map(),
+    done: new Set(),
+    suspects: new Set(),
+    foreign: new Set(),
+    unread: new Set(),
+    checkpoints: 0,
+    heads: 0,
+    open: 0,
+    overtaken: false,
+  }
+}
+
+function growingOf({ known, openSince }: Running): readonly string[] {
+  return [...known.growing].filter(stream => stream >= openSince)
+}
+
+function hoursInTurn({ known, openSince, startedAt }: Running): readonly string[] {
+  const hours = [...hoursFrom(openSince, hourOf(startedAt + grace))]
+  return known.newestFirst ? hours.toReversed() : hours
+}
+
+async function lookAtHour(run: Running, hour: string): Promise<void> {
+  const { known, looks, startedAt, done } = run
+  const streams = await streamsOf(run, hour)
+  if (!streams) return
+  const looked = lookedIn(looks, hour)
+  const before = known.looked.get(roundOf(hour, startedAt))
+  await look(run, leftOf(streams, looked, before))
+  if (run.overtaken || streams.some(stream => !looked.has(stream) && !before?.has(stream))) return
+  done.add(hour)
+  // Only what was looked at whole, after its end, is done with.
+  while (isOver(run.openSince, startedAt) && done.has(run.openSince)) {
+    run.openSince = hourOf(startOfHour(run.openSince) + hourLength)
+  }
+}
+
+/** Undefined where they could not be read: what one writer can put there must not end the signing of other hours. */
+async function streamsOf({ store, foreign, unread }: Running, hour: string): Promise<readonly string[] | undefined> {
+  try {
+    const found = await store.streamsOf(hour)
+    for (const each of found.foreign) foreign.add(each)
+    return found.streams
+  } catch {
+    unread.add(hour)
+    return undefined
+  }
+}
+
+/** Looks where streams end by now, and signs as often as a checkpoint is full. */
+async function look(run: Running, streams: readonly string[]): Promise<void> {
+  const { looks, signal, startedAt, unread } = run
+  for (const group of groups(streams, parallel)) {
+    if (signal.aborted) return
+    run.open += group.filter(stream => !isOver(stream.slice(0, 13), startedAt)).length
+    run.moved.push(...(await movedHeads(run, group)))
+    for (const stream of group) if (!unread.has(stream)) lookedIn(looks, stream.slice(0, 13)).add(stream)
+    while (run.moved.length >= maxHeads) {
+      if (!(await commit(run, run.moved.slice(0, maxHeads)))) return
+      run.moved = run.moved.slice(maxHeads)
+    }
+  }
 }
 
 function isOver(hour: string, time: number): boolean {
@@ -154,40 +210,30 @@ function leftOf(streams: readonly string[], looked: ReadonlySet<string>, before:
   return [...left.filter(stream => !before.has(stream)), ...left.filter(stream => before.has(stream))]
 }
 
-interface Looked {
-  readonly looks: ReadonlyMap<string, ReadonlySet<string>>
-  /** The hours of which everything was looked at. */
-  readonly done: ReadonlySet<string>
-  readonly openSince: string
-  readonly startedAt: number
-  readonly ended: boolean
-}
-
 /** Only once it is signed: what was looked at for nothing is looked at again. */
-function remember(known: Known, { looks, done, openSince, startedAt, ended }: Looked): void {
+function remember({ known, looks, done, openSince, startedAt, signal }: Running): void {
   for (const [hour, looked] of looks) {
     const round = roundOf(hour, startedAt)
     if (done.has(hour) && !isOver(hour, startedAt)) known.looked.delete(round)
     else known.looked.set(round, new Set([...(known.looked.get(round) ?? []), ...looked]))
   }
   for (const round of known.looked.keys()) if (round < openSince) known.looked.delete(round)
-  known.newestFirst = ended && !known.newestFirst
+  known.newestFirst = signal.aborted && !known.newestFirst
 }
 
-/** Where the first checkpoint of all begins. */
-async function firstHour({ store }: CheckpointOptions, startedAt: number): Promise<string> {
-  const first = (await store.firstHour()) ?? ''
+/** Where the first checkpoint of all begins. What says to be older than any record may be was put there. */
+async function firstHour({ store, retention }: CheckpointOptions, startedAt: number): Promise<string> {
+  const first = (await store.firstHour(hourOf(startedAt - retention - dayLength))) ?? ''
   return startOfHour(first) <= startedAt ? first : hourOf(startedAt)
 }
 
-async function movedHeads(
-  streams: readonly string[],
-  known: Known,
-  { store, suspects }: Pick<CheckpointOptions, 'store'> & { readonly suspects: Set<string> },
-): Promise<readonly ChainHead[]> {
-  const found = await Promise.all(streams.map(stream => store.end(stream, known.heads.get(stream)?.id)))
+async function movedHeads(run: Running, streams: readonly string[]): Promise<readonly ChainHead[]> {
+  const { known, suspects } = run
+  const found = await Promise.all(streams.map(stream => endOf(run, stream)))
   return streams.flatMap((stream, place) => {
-    const [{ head, isOdd } = { isOdd: false }, signed] = [found[place], known.heads.get(stream)]
+    const [end, signed] = [found[place], known.heads.get(stream)]
+    if (!end) return []
+    const { head, isOdd } = end
     known.growing.delete(stream)
     if (isOdd) suspects.add(stream)
     if (head && head.hash !== '' && head.id > (signed?.id ?? '')) {
@@ -200,27 +246,37 @@ async function movedHeads(
   })
 }
 
+/** Undefined where it could not be read, which is no reason to leave the others unsigned. */
+async function endOf({ store, known, unread }: Running, stream: string): Promise<StreamEnd | undefined> {
+  try {
+    return await store.end(stream, known.heads.get(stream)?.id)
+  } catch {
+    unread.add(stream)
+    return undefined
+  }
+}
+
 /** Makes the next checkpoint. False where another run was first. */
-async function commitHeads(
-  known: Known,
-  content: { at: string; openSince: string; open: number; heads: readonly ChainHead[] },
-  { store, key, deployment, retention, print }: Taking,
-): Promise<boolean> {
-  const ttl = Math.floor((retention + 86_400_000) / 1000)
-  const signal = AbortSignal.timeout(signingTime)
-  const checkpoint = await nextCheckpoint(known.last, { deployment, ...content, ttl }, { key, signal })
-  if (!(await store.create(checkpoint))) return false
+async function commit(run: Running, heads: readonly ChainHead[]): Promise<boolean> {
+  const { known, store, key, deployment, retention, print, startedAt, openSince, open } = run
+  const ttl = Math.floor((retention + dayLength) / 1000)
+  const content = { deployment, at: new Date(startedAt).toISOString(), openSince, open, heads, ttl }
+  const checkpoint = await nextCheckpoint(known.last, content, { key, signal: AbortSignal.timeout(signingTime) })
+  run.overtaken = !(await store.create(checkpoint))
+  if (run.overtaken) return false
   print(JSON.stringify(checkpoint))
+  run.checkpoints += 1
+  run.heads += heads.length
   known.last = checkpoint
-  for (const head of content.heads) known.heads.set(head.stream, head)
-  for (const stream of known.heads.keys()) if (stream < content.openSince) known.heads.delete(stream)
-  for (const stream of known.growing) if (stream < content.openSince) known.growing.delete(stream)
+  for (const head of heads) known.heads.set(head.stream, head)
+  for (const stream of known.heads.keys()) if (stream < openSince) known.heads.delete(stream)
+  for (const stream of known.growing) if (stream < openSince) known.growing.delete(stream)
   return true
 }
 
-function shown(run: Omit<CheckpointRun, 'suspects'> & { readonly suspects: ReadonlySet<string> }): CheckpointRun {
-  const { checkpoints, heads, suspects, overtaken } = run
-  return { checkpoints, heads, suspects: [...suspects].slice(0, reportedSuspects), overtaken }
+function shown({ checkpoints, heads, suspects, foreign, unread, overtaken }: Running): CheckpointRun {
+  const some = (all: ReadonlySet<string>) => [...all].slice(0, reported)
+  return { checkpoints, heads, suspects: some(suspects), foreign: some(foreign), unread: some(unread), overtaken }
 }
 
 function* groups<T>(all: readonly T[], size: number): Generator<readonly T[]> {

@@ -3,6 +3,7 @@ import canonicalize from 'canonicalize'
 import { z } from 'zod'
 import type { ChainHead } from './record.ts'
 import { recordHash } from './record-hash.ts'
+import { idAfter } from './record-id.ts'
 
 const head = z.object({ stream: z.string(), id: z.string(), hash: z.string() })
 
@@ -87,7 +88,7 @@ export async function nextCheckpoint(
 
 /** The number of the checkpoint after this one. */
 export function nextId(last: Pick<Checkpoint, 'id'> | undefined): string {
-  return String(Number(last?.id ?? 0) + 1).padStart(12, '0')
+  return idAfter(last?.id)
 }
 
 /** The partition of the checkpoint after this one. */

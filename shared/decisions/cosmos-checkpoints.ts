@@ -3,8 +3,9 @@ import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
 import { withoutSystemProperties } from '../document.ts'
 import { type Checkpoint, checkpointDocument, dayAfter, nextId } from './checkpoint.ts'
 import type { ChainHead } from './record.ts'
-import { recordHash } from './record-hash.ts'
-import { idOf } from './verify-document.ts'
+import { hashOf } from './record-hash.ts'
+import { idOf } from './record-id.ts'
+import { asRegistration, isHour } from './registration.ts'
 
 /** What checkpoints are made of, and where they are kept. Whatever goes wrong is 503 `record_unavailable`. */
 export interface CheckpointStore {
@@ -14,12 +15,18 @@ export interface CheckpointStore {
   since(at: string, last: Checkpoint): Promise<readonly Checkpoint[]>
   /** False where there is one of its number already. */
   create(checkpoint: Checkpoint): Promise<boolean>
-  /** The first hour that has a stream; undefined where there is none at all. */
-  firstHour(): Promise<string | undefined>
-  /** The streams that were registered for an hour. */
-  streamsOf(hour: string): Promise<readonly string[]>
+  /** The first hour from that one on that has a stream, or may have one; undefined where there is none at all. */
+  firstHour(least: string): Promise<string | undefined>
+  /** What was registered for an hour. */
+  streamsOf(hour: string): Promise<RegisteredStreams>
   /** Where a stream ends by now, from the record on that was signed, or from its beginning. */
   end(stream: string, signed?: string): Promise<StreamEnd>
+}
+
+export interface RegisteredStreams {
+  readonly streams: readonly string[]
+  /** What stands beside registrations and is none, by hour and id: no writer of ours has put it there. */
+  readonly foreign: readonly string[]
 }
 
 export interface StreamEnd {
@@ -79,18 +86,34 @@ export function cosmosCheckpoints({ checkpoints, streams, decisions }: Checkpoin
           throw error
         }
       }),
-    async firstHour() {
-      const query = streams.items.query<Document>('SELECT TOP 1 c.hour FROM c ORDER BY c.hour')
+    async firstHour(least) {
+      const sql = 'SELECT TOP 1 c.hour FROM c WHERE c.hour >= @least ORDER BY c.hour'
+      const query = streams.items.query<Document>({ query: sql, parameters: [{ name: '@least', value: least }] })
       const { resources } = await ask(() => query.fetchAll())
-      return resources[0] && String(resources[0]['hour'])
+      if (!resources[0]) return undefined
+      const hour = resources[0]['hour']
+      // Somebody may have put there what is no hour, before the first that is one.
+      return typeof hour === 'string' && isHour(hour) ? hour : least
     },
     async streamsOf(hour) {
-      const query = streams.items.query<Document>('SELECT c.stream FROM c', { partitionKey: hour })
+      const query = streams.items.query<Document>('SELECT * FROM c', { partitionKey: hour })
       const { resources } = await ask(() => query.fetchAll())
-      return resources.map(registration => String(registration['stream'])).toSorted()
+      return registeredIn(hour, resources)
     },
     end: (stream, signed) => endOf(decisions, stream, signed),
   }
+}
+
+/** A registration that names a stream of another hour would have it signed now, as if it had been there then. */
+function registeredIn(hour: string, documents: readonly Document[]): RegisteredStreams {
+  const streams: string[] = []
+  const foreign: string[] = []
+  for (const document of documents) {
+    const registration = asRegistration(document)
+    if (registration?.hour === hour) streams.push(registration.stream)
+    else foreign.push(`${hour}: ${String(document['id']).slice(0, 100)}`)
+  }
+  return { streams: streams.toSorted(), foreign }
 }
 
 const beginning = '000000000001'
@@ -138,7 +161,7 @@ async function endOf(decisions: Container, stream: string, signed = beginning): 
 }
 
 function headOf(stream: string, record: Document): ChainHead {
-  return { stream, id: String(record['id']), hash: hashOf(record) }
+  return { stream, id: String(record['id']), hash: hashOf(record) ?? '' }
 }
 
 function ask<T>(read: () => Promise<T>): Promise<T> {
@@ -151,15 +174,6 @@ function parse(document: Document): Checkpoint {
 
 function dayBefore(at: string): string {
   return new Date(Date.parse(at) - 86_400_000).toISOString().slice(0, 10)
-}
-
-/** A record that was put there by somebody else may have no RFC 8785 form, and must not end the checkpoints. */
-function hashOf(record: Document): string {
-  try {
-    return recordHash(record)
-  } catch {
-    return ''
-  }
 }
 
 function* daysFrom(first: string, last: string): Generator<string> {

@@ -14,8 +14,17 @@ export function recordHash(document: object): string {
   return hash('sha256', canonical, 'hex')
 }
 
-/** The document itself where it has none, as every record has that is being written. */
-function withoutSystemMembers(document: object): object {
+/** The {@link recordHash} of what somebody else may have written; undefined for text that is no Unicode, and has none. */
+export function hashOf(document: object): string | undefined {
+  try {
+    return recordHash(document)
+  } catch {
+    return undefined
+  }
+}
+
+/** A document as it was written. The document itself where it has none of them, as every record that is being written. */
+export function withoutSystemMembers(document: object): object {
   const members = Object.entries(document)
   const written = members.filter(([member]) => !systemMembers.has(member))
   return written.length === members.length ? document : Object.fromEntries(written)

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { ChainHead, StreamEntry, UnresolvedRange } from './record.ts'
 import { type RecordMember, recordMembers, textOf } from './record-content.ts'
+import { idAfter } from './record-id.ts'
 
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -121,8 +122,4 @@ export function chainBytes({ deployment, ttl }: Pick<StreamOrigin, 'deployment' 
   const at = '2026-11-22T08:00:00.000Z'
   const longest = { schema: 1, stream, id: idAfter(undefined), at, deployment, previous: 'f'.repeat(64), ttl }
   return Buffer.byteLength(JSON.stringify(longest))
-}
-
-function idAfter(id = '0'): string {
-  return String(Number(id) + 1).padStart(12, '0')
 }

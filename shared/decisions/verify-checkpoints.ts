@@ -1,6 +1,8 @@
 import { type KeyObject, verify } from 'node:crypto'
 import { type Checkpoint, checkpointDocument, nextId, signedText } from './checkpoint.ts'
-import { hashOf, idOf, type LogDocument, numberOf } from './verify-document.ts'
+import { hashOf } from './record-hash.ts'
+import { idOf, numberOf } from './record-id.ts'
+import { type LogDocument, textOf } from './verify-document.ts'
 import type { Finding } from './verify-finding.ts'
 
 /** The public key that a checkpoint names; undefined where it is none of those that are trusted. */
@@ -17,6 +19,8 @@ export interface CheckpointVerdict {
 export interface CheckpointCheck {
   /** The checkpoint, where its signature is good: only then do its heads count. */
   take(document: LogDocument): Promise<Checkpoint | undefined>
+  /** Of every checkpoint that was taken, by its number. */
+  readonly hashes: ReadonlyMap<number, string | undefined>
   verdict(): CheckpointVerdict
 }
 
@@ -28,14 +32,15 @@ export function checkpointCheck(
 ): CheckpointCheck {
   let before: { readonly id: string; readonly hash: string | undefined } | undefined
   let verdict: CheckpointVerdict = { count: 0 }
+  const hashes = new Map<number, string | undefined>()
 
   const find = (kind: Finding['kind'], id: unknown, because: string) =>
-    report({ kind, subject: 'checkpoint', id: String(id), because })
+    report({ kind, subject: 'checkpoint', id: textOf(id), because })
 
   /** Whether it stands where its number says, after the one that it names. */
   function checkPlace({ id, previous, at }: LogDocument, number: number): void {
     if (!before) {
-      if (number === 1 ? previous !== null : String(at) >= horizon) {
+      if (number === 1 ? previous !== null : typeof at !== 'string' || at >= horizon) {
         const first = 'the first checkpoint that is there neither begins the chain nor is older than the horizon'
         find('missing', idOf(Math.max(number - 1, 1)), first)
       }
@@ -43,8 +48,8 @@ export function checkpointCheck(
     }
     const expected = nextId(before)
     if (id === expected) {
-      if (previous !== before.hash) find('altered', before.id, `its hash is not what checkpoint ${id} says`)
-    } else if (String(id) > expected) find('missing', expected, `checkpoint ${id} stands in its place`)
+      if (previous !== before.hash) find('altered', before.id, `its hash is not what checkpoint ${expected} says`)
+    } else if (idOf(number) > expected) find('missing', expected, `checkpoint ${idOf(number)} stands in its place`)
     else find('inserted', id, `it stands after checkpoint ${before.id}`)
   }
 
@@ -56,7 +61,9 @@ export function checkpointCheck(
         return undefined
       }
       checkPlace(document, number)
-      before = { id: idOf(number), hash: hashOf(document) }
+      const hash = hashOf(document)
+      hashes.set(number, hash)
+      before = { id: idOf(number), hash }
       const checkpoint = checkpointDocument.safeParse(document)
       const problem = checkpoint.success ? await problemOf(checkpoint.data, document, findKey) : 'it is not well-formed'
       if (problem !== undefined) find('altered', document['id'], problem)
@@ -65,6 +72,7 @@ export function checkpointCheck(
       verdict = { count: verdict.count + 1, first: verdict.first ?? { id, at }, last: { id, at, openSince } }
       return checkpoint.data
     },
+    hashes,
     verdict: () => verdict,
   }
 }

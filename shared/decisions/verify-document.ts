@@ -1,5 +1,3 @@
-import { recordHash } from './record-hash.ts'
-
 /** Any document of an export, as it was read. */
 export type LogDocument = Readonly<Record<string, unknown>>
 
@@ -13,28 +11,19 @@ export function kindOfDocument(document: LogDocument): LogDocumentKind | undefin
   return Object.hasOwn(document, 'previous') ? 'record' : undefined
 }
 
-/** The hash of a document; undefined for text that no record of ours can hold, which is no Unicode. */
-export function hashOf(document: LogDocument): string | undefined {
-  try {
-    return recordHash(document)
-  } catch {
-    return undefined
-  }
-}
-
-/** The number in an id of twelve digits, from 1; undefined for any other, and for the last, which no writer comes to. */
-export function numberOf(id: unknown): number | undefined {
-  return typeof id === 'string' && /^\d{12}$/.test(id) && Number(id) > 0 && id !== '999999999999'
-    ? Number(id)
-    : undefined
-}
-
-/** The id of a number. */
-export function idOf(number: number): string {
-  return String(number).padStart(12, '0')
-}
-
 /** An object of JSON, undefined for anything else. */
 export function asDocument(value: unknown): LogDocument | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as LogDocument) : undefined
+}
+
+const longest = 100
+
+/**
+ * Any value of JSON in a few words, for a finding. Not `String`: that asks an object for its own `toString`, which may be
+ * anything in a document that somebody else wrote.
+ */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') return value.slice(0, longest)
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
+  return String(value)
 }

@@ -18,13 +18,17 @@ export type FindingKind =
   | 'removed'
   /** A stream has records, or a signed head, and was never registered, or its registration is gone. */
   | 'unregistered'
+  /** It says to be of another deployment. */
+  | 'foreign'
+  /** A copy of a checkpoint is not of the chain that is there. */
+  | 'contradicted'
   /** A document that is none of a log's, or not JSON. */
   | 'unreadable'
 
 /** One thing that is wrong, and where it is first seen. */
 export interface Finding {
   readonly kind: FindingKind
-  readonly subject: 'record' | 'stream' | 'checkpoint' | 'document'
+  readonly subject: 'record' | 'stream' | 'registration' | 'checkpoint' | 'document'
   readonly stream?: string
   /** The first record, or the checkpoint. */
   readonly id?: string
@@ -32,8 +36,14 @@ export interface Finding {
   readonly because: string
 }
 
-/** A finding as a sentence. */
+/** The most that is shown of a name. */
+const longest = 200
+
+/** A finding as a sentence, of bounded length. What is quoted in it may be anything. */
 export function describeFinding({ kind, subject, stream, id, because }: Finding): string {
-  const place = [stream !== undefined && `stream ${stream}`, id !== undefined && `${subject} ${id}`].filter(Boolean)
-  return `${place.length > 0 ? place.join(', ') : subject}: ${kind}: ${because}`
+  const place = [
+    stream !== undefined && `stream ${stream.slice(0, longest)}`,
+    id !== undefined && `${subject} ${id.slice(0, longest)}`,
+  ].filter(Boolean)
+  return `${place.length > 0 ? place.join(', ') : subject}: ${kind}: ${because.slice(0, 5 * longest)}`
 }

@@ -1,4 +1,5 @@
-import { idOf, type LogDocument } from './verify-document.ts'
+import { idOf } from './record-id.ts'
+import type { LogDocument } from './verify-document.ts'
 import type { FindingKind } from './verify-finding.ts'
 
 /** What a check remembers of a record. */
@@ -35,9 +36,18 @@ export function judgeFirst(record: LogDocument, { number, previous }: Seen, hori
       ? undefined
       : { kind: 'altered', number, because: 'it does not say that it opens the stream' }
   }
-  if (horizon !== undefined && String(record['at']) < horizon) return undefined
+  const { at } = record
+  if (horizon !== undefined && typeof at === 'string' && at < horizon) return undefined
   const because = `the first record that is there is ${idOf(number)}`
   return { kind: 'missing', number: 1, because, displaced: null }
+}
+
+/** What no record of ours can be: without a hash it could not be told from another in its place. */
+export function judgeForm({ number, hash, previous }: Seen): Wrong | undefined {
+  if (hash === undefined)
+    return { kind: 'altered', number, because: 'it holds text that is no Unicode, and has no hash' }
+  if (previous === null || typeof previous === 'string') return undefined
+  return { kind: 'altered', number, because: 'what it names as previous is no hash' }
 }
 
 /** What is wrong with the place of a record after another. */

@@ -1,4 +1,5 @@
 import { hourLength, startOfHour } from './checkpoint-hours.ts'
+import { textOf } from './verify-document.ts'
 
 /** A writer waits for seconds, and clocks differ by less, so that nothing of ours is ever found. In milliseconds. */
 export const tolerance = 300_000
@@ -9,7 +10,7 @@ export const tolerance = 300_000
  */
 export function misdated(at: unknown, stream: string, signedAt?: string): string | undefined {
   const [time, start] = [typeof at === 'string' ? Date.parse(at) : Number.NaN, startOfHour(stream.slice(0, 13))]
-  const said = `it says to be of ${String(at).slice(0, 100)}`
+  const said = `it says to be of ${textOf(at)}`
   if (!(time >= start - tolerance && time < start + hourLength + tolerance))
     return `${said}, outside of its stream's hour`
   if (signedAt === undefined || time <= Date.parse(signedAt) + tolerance) return undefined

@@ -1,8 +1,11 @@
 import { hourLength, startOfHour } from './checkpoint-hours.ts'
+import { idOf } from './record-id.ts'
 import type { CheckpointVerdict } from './verify-checkpoints.ts'
-import { idOf } from './verify-document.ts'
+import type { CopiesVerdict } from './verify-copies.ts'
 import type { Finding } from './verify-finding.ts'
+import { type FindingList, maxListed } from './verify-findings.ts'
 import type { Anchor, StreamVerdict } from './verify-stream.ts'
+import { openingOf, type Proof, proofsOf } from './verify-taken-over.ts'
 import { tolerance } from './verify-time.ts'
 
 /** Records that are there and not proven: after the last one that was signed. */
@@ -15,27 +18,52 @@ export interface Unproven {
   readonly closed: boolean
 }
 
-/** What a verification came to. */
+/** Records that no checkpoint names, and that are proven by the process that wrote them alone. */
+export interface TakenOver {
+  readonly stream: string
+  /** The last record that a checkpoint names; null where none does. */
+  readonly after: string | null
+  readonly records: number
+  /** The stream whose first record names the last of them. */
+  readonly by: string
+}
+
+/** What a verification came to. Each list has 1,000 entries at the most. */
 export interface LogVerdict {
+  /** Nothing was found. */
   readonly proven: boolean
+  /** What all documents say to be of. */
+  readonly deployment?: string
   readonly findings: readonly Finding[]
+  /** Why less is proven than a log shows that was looked after, in sentences. Nothing is wrong with what is proven. */
+  readonly doubts: readonly string[]
   readonly checkpoints: CheckpointVerdict
+  readonly copies?: CopiesVerdict
   readonly streams: number
   readonly records: number
   readonly unproven: readonly Unproven[]
+  readonly takenOver: readonly TakenOver[]
   /** Ranges that a stream left open when it closed: these records may be there or not. */
   readonly unresolved: readonly string[]
+  /** How many entries the lists do not have. */
+  readonly omitted: Readonly<Record<'findings' | 'unproven' | 'takenOver' | 'unresolved', number>>
 }
 
 /** What others say of a stream. */
 export interface StreamNotes {
-  registered: boolean
+  /** The deployment that registered it. */
+  registered?: string
   /** Records that checkpoints name. */
   readonly anchors: Anchor[]
   /** Records that the first records of other streams name. */
   readonly claims: Anchor[]
-  /** Its first record's own word: what it takes over from. */
-  predecessor?: { readonly stream: string; readonly number: number }
+  /** Its first record's own words, and the hash by which they are to be found again. */
+  opening?: {
+    readonly hash: string | undefined
+    /** What it takes over from. */
+    readonly predecessor?: { readonly stream: string; readonly number: number }
+    readonly unresolved?: string
+  }
 }
 
 export interface JudgedStream extends StreamNotes {
@@ -48,30 +76,67 @@ export interface JudgedStream extends StreamNotes {
 /** What was found while reading, and every stream, in order. */
 export interface LogNotes {
   readonly streams: readonly JudgedStream[]
-  readonly findings: readonly Finding[]
-  readonly unresolved: readonly string[]
+  readonly findings: FindingList
   readonly checkpoints: CheckpointVerdict
+  readonly copies: CopiesVerdict | undefined
+  readonly deployment: string | undefined
+  /** Until when checkpoints are expected, epoch milliseconds. NaN where nobody can tell. */
+  readonly end: number
 }
 
 /** Puts together what was found. */
-export function judgeLog({ streams, findings, unresolved, checkpoints }: LogNotes): LogVerdict {
-  const unproven = unprovenOf(streams, checkpoints.last?.openSince)
-  const found = [
-    ...findings,
-    ...withoutCheckpoint(checkpoints),
-    ...streams.flatMap(findingsOf),
-    ...unmetClaims(streams),
-  ]
-  const all = [...found, ...unsigned({ streams, unproven, checkpoints, found })]
+export function judgeLog(notes: LogNotes): LogVerdict {
+  const { streams, checkpoints, copies, deployment } = notes
+  const proofs = proofsOf(streams)
+  const unproven = unprovenOf(streams, proofs, checkpoints.last?.openSince)
+  const findings = findingsOf(notes, unproven)
+  const lists = { findings, unproven, takenOver: takenOverOf(streams, proofs), unresolved: unresolvedOf(streams) }
   return {
-    proven: all.length === 0,
-    findings: all,
+    proven: findings.length === 0,
+    ...(deployment !== undefined && { deployment }),
+    doubts: doubtsOf(notes, unproven),
     checkpoints,
+    ...(copies && { copies }),
     streams: streams.filter(({ verdict }) => verdict.records > 0).length,
     records: streams.reduce((sum, { verdict }) => sum + verdict.records, 0),
-    unproven,
-    unresolved,
+    ...limited(lists),
+    omitted: {
+      findings: notes.findings.omitted() + omittedOf(findings),
+      unproven: omittedOf(unproven),
+      takenOver: omittedOf(lists.takenOver),
+      unresolved: omittedOf(lists.unresolved),
+    },
   }
+}
+
+function limited({
+  findings,
+  unproven,
+  takenOver,
+  unresolved,
+}: Pick<LogVerdict, 'findings' | 'unproven' | 'takenOver' | 'unresolved'>) {
+  return {
+    findings: findings.slice(0, maxListed),
+    unproven: unproven.slice(0, maxListed),
+    takenOver: takenOver.slice(0, maxListed),
+    unresolved: unresolved.slice(0, maxListed),
+  }
+}
+
+function omittedOf({ length }: readonly unknown[]): number {
+  return Math.max(0, length - maxListed)
+}
+
+function findingsOf(notes: LogNotes, unproven: readonly Unproven[]): readonly Finding[] {
+  const { streams, findings, checkpoints, deployment } = notes
+  const found = [
+    ...findings.list,
+    ...withoutCheckpoint(checkpoints),
+    ...streams.flatMap(stream => findingsOfStream(stream, deployment)),
+    ...unmetClaims(streams),
+  ]
+  const isChainWhole = !findings.isOfCheckpoints() && checkpoints.count > 0
+  return [...found, ...(isChainWhole ? unsigned({ streams, unproven, checkpoints, found }) : [])]
 }
 
 function withoutCheckpoint({ count }: CheckpointVerdict): readonly Finding[] {
@@ -79,18 +144,22 @@ function withoutCheckpoint({ count }: CheckpointVerdict): readonly Finding[] {
   return count > 0 ? [] : [{ kind: 'missing', subject: 'checkpoint', because }]
 }
 
-function findingsOf({ name, registered, anchors, verdict }: JudgedStream): readonly Finding[] {
+function findingsOfStream(stream: JudgedStream, deployment: string | undefined): readonly Finding[] {
+  const { name, registered, anchors, verdict } = stream
   if (verdict.finding) return [verdict.finding]
-  if (registered || verdict.records + anchors.length === 0) return []
-  const because = 'it has records, and nothing says that it was opened'
-  return [{ kind: 'unregistered', subject: 'stream', stream: name, because }]
+  const place = { subject: 'stream', stream: name } as const
+  if (registered === undefined && verdict.records + anchors.length > 0)
+    return [{ kind: 'unregistered', ...place, because: 'it has records, and nothing says that it was opened' }]
+  if (registered === undefined || deployment === undefined || registered === deployment) return []
+  return [{ kind: 'foreign', ...place, because: `it was registered by deployment ${registered.slice(0, 100)}` }]
 }
 
 /** Where a stream takes over from a record that is not there, or another one. Streams that are wrong themselves are not believed. */
 function unmetClaims(streams: readonly JudgedStream[]): readonly Finding[] {
   const wrong = new Set(streams.filter(({ verdict }) => verdict.finding).map(({ name }) => name))
+  const believed = new Set(streams.filter(openingOf).map(({ name }) => name))
   return streams.flatMap(({ name, verdict: { last, unmet } }): readonly Finding[] => {
-    const claim = unmet.find(({ by }) => !wrong.has(by))
+    const claim = unmet.find(({ by }) => !wrong.has(by) && believed.has(by))
     if (!claim || wrong.has(name)) return []
     const because = `the first record of stream ${claim.by} names record ${idOf(claim.number)}`
     if (last === 0) return [{ kind: 'removed', subject: 'stream', stream: name, because }]
@@ -112,7 +181,7 @@ interface Judged extends Pick<LogNotes, 'streams' | 'checkpoints'> {
  * checkpoint is wrong, it cannot be told what it named.
  */
 function unsigned({ streams, unproven, checkpoints: { last }, found }: Judged): readonly Finding[] {
-  if (!last || found.some(({ subject }) => subject === 'checkpoint')) return []
+  if (!last) return []
   const passedOver = new Set(streams.filter(({ mayBeOlder }) => mayBeOlder).map(({ name }) => name))
   for (const { stream } of found) if (stream !== undefined) passedOver.add(stream)
   const isOld = (stream: string) => startOfHour(stream.slice(0, 13)) + hourLength + tolerance < Date.parse(last.at)
@@ -124,31 +193,56 @@ function unsigned({ streams, unproven, checkpoints: { last }, found }: Judged): 
     })
 }
 
-function unprovenOf(streams: readonly JudgedStream[], openSince = ''): readonly Unproven[] {
-  const proven = provenNumbers(streams)
+/** One is made each minute; so much later, in milliseconds, somebody must have seen that none is. */
+const longestWithout = 15 * 60_000
+
+/** What an honest log may show, too, and what somebody who cannot sign may have done. */
+function doubtsOf(notes: LogNotes, unproven: readonly Unproven[]): readonly string[] {
+  const { streams, checkpoints, copies, end } = notes
+  const { last } = checkpoints
+  const doubts: string[] = []
+  if (copies && copies.compared + copies.beyond === 0)
+    doubts.push('none of the copies is of a checkpoint that is there, or of a later one: nothing was compared')
+  if (last && end - Date.parse(last.at) > longestWithout) {
+    const asked = new Date(end).toISOString()
+    doubts.push(`the last checkpoint is of ${last.at}, though one is made each minute until ${asked}`)
+  }
+  const older = new Set(streams.filter(({ mayBeOlder }) => mayBeOlder).map(({ name }) => name))
+  const late = unproven.filter(({ stream, after, closed }) => closed && !(after === null && older.has(stream)))
+  if (late.length > 0) {
+    const what = `records of ${late.length} ${late.length === 1 ? 'stream' : 'streams'}`
+    doubts.push(`${what} were written after the last look at their hours, and no signed stream takes over from them`)
+  }
+  return doubts
+}
+
+function unprovenOf(
+  streams: readonly JudgedStream[],
+  proofs: ReadonlyMap<string, Proof>,
+  openSince = '',
+): readonly Unproven[] {
   return streams.flatMap(({ name, verdict: { last, records } }) => {
-    const until = proven.get(name) ?? 0
+    const until = proofs.get(name)?.number ?? 0
     if (last <= until) return []
-    const after = until === 0 ? null : idOf(until)
-    return [{ stream: name, after, records: Math.min(records, last - until), closed: name < openSince }]
+    return [
+      { stream: name, after: idBefore(until), records: Math.min(records, last - until), closed: name < openSince },
+    ]
   })
 }
 
-/**
- * How far each stream is proven: to the last record that a checkpoint names, or that a proven stream takes over from.
- * That proves what a process wrote late, into a stream that checkpoints did not look at any more.
- */
-function provenNumbers(streams: readonly JudgedStream[]): ReadonlyMap<string, number> {
-  const byName = new Map(streams.map(stream => [stream.name, stream]))
-  const proven = new Map<string, number>()
-  const waiting = streams.flatMap(({ name, anchors }) => {
-    return anchors.length > 0 ? [{ stream: name, number: Math.max(...anchors.map(({ number }) => number)) }] : []
+function takenOverOf(streams: readonly JudgedStream[], proofs: ReadonlyMap<string, Proof>): readonly TakenOver[] {
+  return streams.flatMap(({ name, anchors }) => {
+    const { number = 0, by } = proofs.get(name) ?? {}
+    if (by === undefined) return []
+    const signed = anchors.reduce((last, anchor) => Math.max(last, anchor.number), 0)
+    return [{ stream: name, after: idBefore(signed), records: number - signed, by }]
   })
-  for (let at = waiting.pop(); at; at = waiting.pop()) {
-    const stream = byName.get(at.stream)
-    if (!stream || stream.verdict.finding || at.number <= (proven.get(at.stream) ?? 0)) continue
-    proven.set(at.stream, at.number)
-    if (stream.predecessor) waiting.push(stream.predecessor)
-  }
-  return proven
+}
+
+function idBefore(number: number): string | null {
+  return number === 0 ? null : idOf(number)
+}
+
+function unresolvedOf(streams: readonly JudgedStream[]): readonly string[] {
+  return streams.flatMap(stream => openingOf(stream)?.unresolved ?? [])
 }

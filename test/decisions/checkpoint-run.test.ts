@@ -125,7 +125,7 @@ test('a checkpoint names the last record of every stream, is signed by Key Vault
   }
   await publish()
   const run = await timer()(anyLength())
-  expect(run).toEqual({ checkpoints: 1, heads: 3, suspects: [], overtaken: false })
+  expect(run).toEqual({ checkpoints: 1, heads: 3, suspects: [], foreign: [], unread: [], overtaken: false })
   const [checkpoint] = await checkpoints()
   expect(checkpoint).toMatchObject({
     id: '000000000001',
@@ -419,6 +419,75 @@ describe('a record that no writer of ours has put there', () => {
       }
     },
   )
+})
+
+describe('what somebody puts among the registrations of an hour', () => {
+  const foreign = (document: Document) => database().container('streams').items.create(document)
+  const registrationOf = (stream: string, changes: Document = {}) => {
+    log.open(stream)
+    return { ...log.registrations.pop(), ...changes }
+  }
+  const [own, past] = [streamOf(1), streamOf(9, '2026-05-31T12')]
+
+  test.each<[string, () => Document]>([
+    ['names a stream of another hour', () => registrationOf(past, { id: 'x', hour: '2026-06-01T12' })],
+    ['names a stream under another id', () => registrationOf(streamOf(9), { id: 'x' })],
+    ['says more than a registration', () => registrationOf(streamOf(9), { note: 'x' })],
+    ['names no stream', () => ({ id: 'x', hour: '2026-06-01T12', stream: { toString: 1 } })],
+    ['names one that Cosmos DB cannot hold', () => ({ id: 'x', hour: '2026-06-01T12', stream: 'x'.repeat(3_000) })],
+  ])('and %s has nothing signed, is told, and keeps nobody else from being signed', async (_, make) => {
+    log.open(own)
+    await foreign(make())
+    await publish()
+    const run = await timer()(anyLength())
+    expect(run).toMatchObject({ heads: 1, suspects: [], foreign: [expect.stringMatching(/^2026-06-01T12: /)] })
+    expect((await checkpoints()).flatMap(({ heads }) => heads)).toMatchObject([{ stream: own }])
+  })
+
+  test('of an hour that is none, or long gone, does not move where the first checkpoint begins', async () => {
+    await foreign({ id: 'x', hour: '0001-01-01T00' })
+    await foreign({ id: 'x', hour: '2026-05-31Tzz' })
+    log.open(own)
+    await publish()
+    now = Date.parse('2026-06-01T12:30:00.000Z')
+    expect(await timer({ retention: 86_400_000 })(anyLength())).toMatchObject({ heads: 1 })
+    expect((await checkpoints())[0]?.openSince).toBe('2026-06-01T12')
+  })
+})
+
+describe('what cannot be read', () => {
+  test('of one stream is told, keeps no other from being signed, and is looked at until it can', async () => {
+    for (const number of [1, 2]) log.open(streamOf(number))
+    await publish()
+    now = Date.parse('2026-06-01T13:30:00.000Z')
+    let isDown = true
+    const end: CheckpointStore['end'] = async (stream, signed) => {
+      if (isDown && stream === streamOf(1)) throw new Error('no answer')
+      return store.end(stream, signed)
+    }
+    const take = timer({ store: { ...store, end } })
+    expect(await take(anyLength())).toMatchObject({ heads: 1, unread: [streamOf(1)] })
+    expect((await checkpoints()).at(-1)?.openSince).toBe('2026-06-01T12')
+    isDown = false
+    now += 60_000
+    expect(await take(anyLength())).toMatchObject({ heads: 1, unread: [] })
+    expect((await checkpoints()).at(-1)?.openSince).toBe('2026-06-01T13')
+    expect(await verify()).toMatchObject({ proven: true, unproven: [] })
+  })
+
+  test('of one hour is told, and keeps no other hour from being signed', async () => {
+    log.open(streamOf(1))
+    log.open(streamOf(2, '2026-06-01T13'))
+    await publish()
+    now = Date.parse('2026-06-01T13:30:00.000Z')
+    const streamsOf: CheckpointStore['streamsOf'] = async hour => {
+      if (hour === '2026-06-01T12') throw new Error('no answer')
+      return store.streamsOf(hour)
+    }
+    const run = await timer({ store: { ...store, streamsOf } })(anyLength())
+    expect(run).toMatchObject({ heads: 1, unread: ['2026-06-01T12'] })
+    expect((await checkpoints())[0]?.openSince).toBe('2026-06-01T12')
+  })
 })
 
 test('after a rotation the newest version of the key signs, and both verify', async () => {

@@ -15,7 +15,7 @@ export interface SampleLog {
   open(stream: string, predecessor?: string, more?: Document): void
   /** Writes records; resolves nothing, remembers nothing. */
   write(stream: string, count: number, at?: string): void
-  /** Signs the heads of all streams, or of those that are named. */
+  /** Signs the heads of all streams that the checkpoint before it had not done with, or of those that are named. */
   sign(at: string, named?: readonly string[], openSince?: string): void
 }
 
@@ -52,7 +52,8 @@ export function sampleLog(): SampleLog {
       const [hour, boot, lane] = stream.split('/')
       const openedAt = `${hour}:10:00.000Z`
       const id = stream.replaceAll('/', '_')
-      registrations.push({ schema: 1, id, hour, stream, boot, lane: Number(lane), deployment: 'test', openedAt })
+      const place = { schema: 1, id, hour, stream, boot, lane: Number(lane) }
+      registrations.push({ ...place, deployment: 'test', openedAt, ttl: 34_646_400 })
       append(stream, {
         kind: 'stream',
         outcome: 'opened',
@@ -72,8 +73,9 @@ export function sampleLog(): SampleLog {
         })
       }
     },
-    sign(at, named = [...streams.keys()], openSince = at.slice(0, 13)) {
+    sign(at, named, openSince = at.slice(0, 13)) {
       const previous = checkpoints.at(-1)
+      const open = [...streams.keys()].filter(stream => stream >= String(previous?.['openSince'] ?? ''))
       const unsigned: Omit<Checkpoint, 'signature'> = {
         schema: 1,
         id: String(checkpoints.length + 1).padStart(12, '0'),
@@ -82,8 +84,8 @@ export function sampleLog(): SampleLog {
         at,
         previous: previous ? recordHash(previous) : null,
         openSince,
-        heads: named.flatMap(stream => head(stream) ?? []),
-        open: named.length,
+        heads: (named ?? open).flatMap(stream => head(stream) ?? []),
+        open: open.length,
         key: { kid: keyId, alg: 'ES256' },
         ttl: 34_646_400,
       }

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { recordHash } from '../../shared/decisions/record-hash.ts'
+import { describeFinding } from '../../shared/decisions/verify-finding.ts'
 import { type LogToVerify, verifyLog } from '../../shared/decisions/verify-log.ts'
 import type { LogVerdict } from '../../shared/decisions/verify-verdict.ts'
 import {
@@ -20,14 +21,19 @@ async function* each(documents: readonly Document[]) {
   yield* documents
 }
 
-type Options = Partial<Pick<LogToVerify, 'findKey' | 'from' | 'to'>>
+type Options = Partial<Omit<LogToVerify, 'index' | 'records' | 'copies'>> & {
+  /** What else is read before the records. */
+  readonly more?: readonly Document[]
+  readonly copies?: readonly Document[]
+}
 
-function verify(log: SampleLog, options: Options = {}): Promise<LogVerdict> {
+function verify(log: SampleLog, { more = [], copies, ...options }: Options = {}): Promise<LogVerdict> {
   const { registrations, streams, checkpoints, publicKey } = log
   const records = [...streams.values()].flat()
   const openings = records.filter(({ kind }) => kind === 'stream')
   return verifyLog({
-    index: each([...checkpoints, ...registrations, ...openings]),
+    index: each([...checkpoints, ...registrations, ...more, ...openings]),
+    ...(copies && { copies: each(copies) }),
     records: each(records),
     findKey: async kid => (kid === keyId ? publicKey : undefined),
     ...options,
@@ -100,7 +106,11 @@ describe('a log that nobody touched', () => {
     log.write(second, 2)
     log.open(`2026-06-01T14/${second.split('/')[1]}/0`, second)
     log.sign('2026-06-01T14:30:30.000Z', [`2026-06-01T14/${second.split('/')[1]}/0`], '2026-06-01T14')
-    expect((await verify(log)).unproven.map(({ stream }) => stream)).toEqual([fourth])
+    const { unproven, takenOver, doubts } = await verify(log)
+    expect(unproven.map(({ stream }) => stream)).toEqual([fourth])
+    const by = `2026-06-01T14/${second.split('/')[1]}/0`
+    expect(takenOver).toEqual([{ stream: second, after: '000000000004', records: 2, by }])
+    expect(doubts).toEqual([expect.stringContaining('of 1 stream')])
     recordsOf(log, second).splice(4)
     expect(await found(log)).toEqual([`cut record ${second} 5`])
   })
@@ -182,6 +192,27 @@ describe('in a stream, below what was signed', () => {
     expect(await found(log)).toEqual([`cut record ${first} ${left + 1}`])
   })
 
+  test('one that holds text without a hash is named, whatever the next one says of it', async () => {
+    for (const previous of [undefined, 5, { toString: 1 }]) {
+      const log = twoHours()
+      log.write(third, 2)
+      Object.assign(recordOf(log, third, 10), { note: '\ud800' })
+      if (previous === undefined) delete recordOf(log, third, 11)['previous']
+      else recordOf(log, third, 11)['previous'] = previous
+      log.sign('2026-06-01T13:40:30.000Z', [third])
+      expect(await found(log)).toEqual([`altered record ${third} 10`])
+    }
+  })
+
+  test('the last one that names no hash as previous is named', async () => {
+    const log = twoHours()
+    log.write(fourth, 1)
+    for (const previous of [undefined, 5, []]) {
+      recordOf(log, fourth, 8)['previous'] = previous
+      expect(await found(log)).toEqual([`altered record ${fourth} 8`])
+    }
+  })
+
   test('a stream that was removed is named, with and without its registration', async () => {
     const log = twoHours()
     log.streams.delete(second)
@@ -193,7 +224,7 @@ describe('in a stream, below what was signed', () => {
   test('a registration that is gone, or is of another stream, is named', async () => {
     const log = twoHours()
     Object.assign(log.registrations[1] ?? {}, { boot: 'another' })
-    expect(await found(log)).toEqual([`unregistered stream ${second}`])
+    expect(await found(log)).toEqual(['inserted registration', `unregistered stream ${second}`])
     log.registrations.splice(1, 1)
     expect(await found(log)).toEqual([`unregistered stream ${second}`])
   })
@@ -206,7 +237,7 @@ describe('in a stream, below what was signed', () => {
     // Even one that the next checkpoint signs, since the one before it did too.
     log.write(first, 1)
     log.sign('2026-06-01T13:40:30.000Z', [first])
-    expect(await found(log)).toEqual([`altered record ${first} 7`])
+    expect(await found(log)).toEqual([`misdated stream ${first}`, `altered record ${first} 7`])
   })
 
   test('one wrong stream does not hide another', async () => {
@@ -258,6 +289,182 @@ describe('a record that was made up later', () => {
     expect(await found(log)).toEqual([`unsigned stream ${forged}`])
     expect(await found(log, { from: Date.parse('2026-06-01T12:00:00.000Z') })).toEqual([])
     expect(await found(log, { from: Date.parse('2026-06-01T11:00:00.000Z') })).toEqual([`unsigned stream ${forged}`])
+  })
+})
+
+describe('a stream that was made up', () => {
+  const forged = '2026-06-01T12/90000000-0000-4000-8000-000000000000/0'
+
+  function withForged(): SampleLog {
+    const log = twoHours()
+    log.open(forged)
+    log.write(forged, 3)
+    return log
+  }
+
+  test('for an hour that checkpoints had done with is told, though one of them signs it', async () => {
+    const log = withForged()
+    log.sign('2026-06-01T13:40:30.000Z', [forged])
+    expect(await found(log)).toEqual([`misdated stream ${forged}`])
+  })
+
+  test('and so is what was put at the end of one', async () => {
+    const log = twoHours()
+    log.write(second, 2, '2026-06-01T12:55:00.000Z')
+    log.sign('2026-06-01T13:40:30.000Z', [second])
+    const { findings, unproven } = await verify(log)
+    expect(findings).toMatchObject([{ kind: 'misdated', subject: 'stream', stream: second }])
+    expect(findings[0]?.because).toContain('checkpoint 000000000005 had done with its hour')
+    expect(unproven).toContainEqual({ stream: second, after: '000000000004', records: 2, closed: true })
+  })
+
+  test('is not proven by a document that only looks like the opening of a signed one', async () => {
+    const log = withForged()
+    const last = recordsOf(log, forged).at(-1) ?? {}
+    const predecessor = { stream: forged, id: last['id'], hash: recordHash(last) }
+    const place = { stream: third, previous: null, deployment: 'test', kind: 'stream', outcome: 'opened' }
+    for (const fake of [
+      { ...place, id: 'x', predecessor },
+      { ...place, id: '000000000001', predecessor },
+      { ...place, id: '000000000002', predecessor },
+      { ...place, id: '000000000001', kind: 'exchange', predecessor },
+    ]) {
+      expect(await found(log, { more: [fake] })).toContain(`unsigned stream ${forged}`)
+    }
+  })
+
+  test.each([
+    ['another process', forged, '2026-06-01T13/a0000000-0000-4000-8000-000000000000/0'],
+    ['the same process, many hours later', forged, `2026-07-20T10/${forged.split('/')[1]}/0`],
+  ])('is not proven by a signed stream of %s', async (_, stream, later) => {
+    const log = withForged()
+    log.open(later, stream)
+    log.sign(`${later.slice(0, 13)}:30:30.000Z`, [later])
+    expect(await found(log)).toEqual([`unsigned stream ${stream}`])
+  })
+
+  test('is not proven by way of others that were made up, each of which takes over soon', async () => {
+    const log = withForged()
+    const boot = forged.split('/')[1]
+    const hours = ['2026-06-01T16', '2026-06-01T20', '2026-06-02T00', '2026-06-02T04']
+    let before = forged
+    for (const hour of hours) {
+      log.open(`${hour}/${boot}/0`, before)
+      before = `${hour}/${boot}/0`
+    }
+    log.sign('2026-06-02T04:30:30.000Z', [before])
+    expect(await found(log)).toEqual([
+      `unsigned stream ${forged}`,
+      `unsigned stream 2026-06-01T16/${boot}/0`,
+      `unsigned stream 2026-06-01T20/${boot}/0`,
+    ])
+  })
+
+  test('and registered by a document that registers something else is told', async () => {
+    const log = withForged()
+    const registration = log.registrations.pop() ?? {}
+    for (const changes of [{ id: 'x' }, { hour: '2026-06-01T13' }, { lane: '0' }, { note: 'x' }, { boot: 'x' }]) {
+      const findings = await found(log, { more: [{ ...registration, ...changes }] })
+      expect(findings).toContain('inserted registration')
+      expect(findings).toContain(`unregistered stream ${forged}`)
+    }
+  })
+})
+
+describe('one deployment', () => {
+  test('is told in the verdict, and a signed record, stream or checkpoint of another is found', async () => {
+    expect((await verify(twoHours())).deployment).toBe('test')
+    const log = twoHours()
+    log.write(third, 1)
+    Object.assign(recordOf(log, third, 10), { deployment: 'staging' })
+    log.sign('2026-06-01T13:40:30.000Z', [third])
+    expect(await found(log)).toEqual([`foreign record ${third} 10`])
+    const registered = twoHours()
+    Object.assign(registered.registrations[1] ?? {}, { deployment: 'staging' })
+    expect(await found(registered)).toEqual([`foreign stream ${second}`])
+  })
+
+  test('is the one that was asked for', async () => {
+    expect(await found(twoHours(), { deployment: 'test' })).toEqual([])
+    expect(await found(twoHours(), { deployment: 'staging' })).toContain('foreign checkpoint 1')
+  })
+})
+
+describe('copies of checkpoints that were kept elsewhere', () => {
+  test('that are those of the log have nothing to be found', async () => {
+    const log = twoHours()
+    const verdict = await verify(log, { copies: log.checkpoints.toReversed() })
+    expect(verdict).toMatchObject({ proven: true, doubts: [], copies: { compared: 5, beyond: 0 } })
+  })
+
+  test('tell that the newest ones were cut off and signed anew, after records were altered', async () => {
+    const log = twoHours()
+    const copies = log.checkpoints.splice(4)
+    recordOf(log, fourth, 3)['decision'] = 'another'
+    rechain(log, fourth)
+    log.sign('2026-06-01T13:40:30.000Z', [fourth])
+    expect(await found(log)).toEqual([])
+    expect(await found(log, { copies })).toEqual(['contradicted checkpoint 5'])
+  })
+
+  test('that go on where the log ends prove as much as they would in it', async () => {
+    const log = twoHours()
+    const copies = log.checkpoints.slice(2)
+    log.checkpoints.splice(3)
+    expect(await verify(log, { copies })).toMatchObject({
+      proven: true,
+      copies: { compared: 1, beyond: 2 },
+      checkpoints: { count: 5 },
+      unproven: [{ stream: fourth, after: '000000000005' }],
+    })
+    recordOf(log, fourth, 3)['decision'] = 'another'
+    rechain(log, fourth)
+    expect(await found(log, { copies })).toEqual([`altered record ${fourth} 5`])
+  })
+
+  test('that do not follow each other, or contradict each other, are told', async () => {
+    const log = twoHours()
+    const copies = log.checkpoints.splice(3)
+    expect(await found(log, { copies: copies.slice(1) })).toContain('missing checkpoint 4')
+    const contradicting = [...copies, { ...copies[1], open: 99 }]
+    expect(await found(log, { copies: contradicting })).toEqual(['contradicted checkpoint 5'])
+  })
+
+  test('none of which is of the log leave a doubt', async () => {
+    const { proven, doubts } = await verify(twoHours(), { copies: [{ heads: [], signature: '' }] })
+    expect({ proven, doubts }).toEqual({ proven: true, doubts: [expect.stringContaining('nothing was compared')] })
+  })
+})
+
+describe('a doubt is', () => {
+  test('that the last checkpoint is long before the end of what was asked for, or before the last record', async () => {
+    const until = (time: string) => ({ until: Date.parse(time) })
+    expect((await verify(twoHours(), until('2026-06-01T13:45:00.000Z'))).doubts).toEqual([])
+    const { proven, doubts } = await verify(twoHours(), until('2026-06-01T13:46:00.000Z'))
+    expect(proven).toBe(true)
+    expect(doubts).toEqual([
+      'the last checkpoint is of 2026-06-01T13:30:30.000Z, though one is made each minute until 2026-06-01T13:46:00.000Z',
+    ])
+    const cut = twoHours()
+    cut.checkpoints.splice(3)
+    expect((await verify(cut)).doubts).toEqual([expect.stringContaining('until 2026-06-01T13:31:00.000Z')])
+  })
+
+  test('that records were put at the end of a stream which checkpoints have done with', async () => {
+    const log = twoHours()
+    expect((await verify(log)).doubts).toEqual([])
+    log.write(second, 2)
+    expect((await verify(log)).doubts).toEqual([
+      'records of 1 stream were written after the last look at their hours, and no signed stream takes over from them',
+    ])
+  })
+
+  test('no stream of the hour of the horizon, which an older checkpoint may have named', async () => {
+    const log = twoHours()
+    log.checkpoints.splice(0, 1)
+    const { findings, doubts, unproven } = await verify(log, { from: Date.parse('2026-06-01T12:46:00.000Z') })
+    expect({ findings, doubts }).toEqual({ findings: [], doubts: [] })
+    expect(unproven).toContainEqual({ stream: second, after: null, records: 4, closed: true })
   })
 })
 
@@ -386,6 +593,20 @@ describe('from a horizon on', () => {
     expect(await found(log)).toContain(`missing record ${first} 1`)
   })
 
+  test('a whole stream of its hour is missed where it grew between two later checkpoints', async () => {
+    const log = sampleLog()
+    log.open(first)
+    log.write(first, 3, '2026-06-01T12:10:00.000Z')
+    log.sign('2026-06-01T12:11:00.000Z')
+    for (const minute of [20, 40]) {
+      log.write(first, 3, `2026-06-01T12:${minute}:00.000Z`)
+      log.sign(`2026-06-01T12:${minute + 1}:00.000Z`)
+    }
+    log.streams.delete(first)
+    expect(await found(log, { from: Date.parse('2026-06-01T12:15:00.000Z') })).toEqual([`removed stream ${first}`])
+    expect(await found(log, { from: Date.parse('2026-06-01T12:30:00.000Z') })).toEqual([])
+  })
+
   test('a first record that is younger than the horizon is no beginning: somebody removed what was before it', async () => {
     const log = twoHours()
     recordsOf(log, first).splice(0, 8)
@@ -417,6 +638,44 @@ describe('from a horizon on', () => {
 })
 
 describe('any log', () => {
+  /** Objects that are no text when they are asked for it, among all that JSON can hold. */
+  const hostile = fc.oneof(
+    fc.jsonValue(),
+    fc
+      .constantFrom(
+        ...['{"toString":1}', '{"valueOf":1,"toString":null}', '{"__proto__":{"toString":2}}', '{"toJSON":1}'],
+        ...['["\\ud800"]', '{"\\ud800":1}', '1e400', '-0', '"\\u0000"'],
+      )
+      .map(text => JSON.parse(text)),
+  )
+
+  /** A place in a document, at most as deep as a head's members. */
+  function placesIn(value: unknown): readonly (readonly [Document, string])[] {
+    if (typeof value !== 'object' || value === null) return []
+    const members = Object.keys(value).map(name => [value as Document, name] as const)
+    return [...members, ...Object.values(value).flatMap(placesIn)]
+  }
+
+  test('is judged, whatever JSON stands in any place of any document', async () => {
+    const where = fc.array(fc.tuple(fc.nat(), hostile), { minLength: 1, maxLength: 3 })
+    await fc.assert(
+      fc.asyncProperty(where, fc.boolean(), async (changes, isAtHorizon) => {
+        const log = twoHours()
+        const documents = [...log.registrations, ...log.checkpoints, ...[...log.streams.values()].flat()]
+        const places = documents.flatMap(placesIn)
+        for (const [place, value] of changes) {
+          const [document, name] = places[place % places.length] ?? [{}, '']
+          Object.defineProperty(document, name, { value, enumerable: true, configurable: true, writable: true })
+        }
+        const from = isAtHorizon ? { from: Date.parse('2026-06-01T12:25:00.000Z') } : {}
+        const { findings, doubts, unresolved } = await verify(log, { ...from, copies: log.checkpoints })
+        for (const each of findings) expect(describeFinding(each).length).toBeLessThan(2_000)
+        expect([...doubts, ...unresolved].every(each => typeof each === 'string')).toBe(true)
+      }),
+      { numRuns: 500, seed: 607 },
+    )
+  })
+
   interface Plan {
     readonly sizes: readonly number[]
     readonly rounds: number

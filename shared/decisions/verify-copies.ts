@@ -1,0 +1,52 @@
+import type { Checkpoint } from './checkpoint.ts'
+import { hashOf } from './record-hash.ts'
+import { idOf, numberOf } from './record-id.ts'
+import type { CheckpointCheck } from './verify-checkpoints.ts'
+import type { LogDocument } from './verify-document.ts'
+import type { Finding } from './verify-finding.ts'
+
+/** How copies compare with the chain that is there. */
+export interface CopiesVerdict {
+  /** Copies of checkpoints that are there. */
+  readonly compared: number
+  /** Checkpoints that only copies tell of: they are younger than the last one that is there. */
+  readonly beyond: number
+}
+
+/**
+ * Holds copies of checkpoints, which were printed where nobody who can write to the log can change them, against the chain
+ * that was taken. Checkpoints that were cut off and signed anew are told by that: a signature shows who signed, not when.
+ * Copies that go on where the chain ends are taken as part of it and go to `onBeyond`, in their order.
+ */
+export async function compareCopies(
+  copies: AsyncIterable<LogDocument>,
+  chain: CheckpointCheck,
+  { report, onBeyond }: { report(finding: Finding): void; onBeyond(checkpoint: Checkpoint | undefined): void },
+): Promise<CopiesVerdict> {
+  const end = lastOf(chain.hashes)
+  const beyond = new Map<number, LogDocument>()
+  let compared = 0
+  for await (const copy of copies) {
+    const number = numberOf(copy['id'])
+    if (number === undefined) continue
+    const earlier = beyond.get(number)
+    if (number > end && !earlier) beyond.set(number, copy)
+    const isThere = chain.hashes.has(number)
+    const expected = earlier ? hashOf(earlier) : chain.hashes.get(number)
+    if (isThere) compared += 1
+    if ((isThere || earlier) && expected !== hashOf(copy)) report(contradicted(number))
+  }
+  for (const [, copy] of [...beyond].toSorted(([a], [b]) => a - b)) onBeyond(await chain.take(copy))
+  return { compared, beyond: beyond.size }
+}
+
+function contradicted(number: number): Finding {
+  const because = 'a copy of it, printed when it was made, says something else'
+  return { kind: 'contradicted', subject: 'checkpoint', id: idOf(number), because }
+}
+
+function lastOf(hashes: ReadonlyMap<number, unknown>): number {
+  let last = 0
+  for (const number of hashes.keys()) last = Math.max(last, number)
+  return last
+}
