@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs'
 import { asDocument, kindOfDocument, type LogDocument } from '../../shared/decisions/verify-document.ts'
 import type { Finding } from '../../shared/decisions/verify-finding.ts'
+import { documentIn, type Line, linesOf } from './json-lines.ts'
 import type { OpenLog } from './verify-log.ts'
 
-/** Members that what belongs in the index must have: lines without any of them are not parsed twice. */
+/** Members that what belongs in the index must have, by their only spelling: lines without any are not parsed twice. */
 const ofIndex = ['"heads"', '"openedAt"', '"predecessor"']
 const reportedLines = 100
 
@@ -12,47 +12,51 @@ export function openExport(path: string): OpenLog {
   const problems: Finding[] = []
 
   async function* index() {
-    for await (const line of linesOf(path)) {
-      const document = ofIndex.some(member => line.includes(member)) && documentOf(line)
-      if (document && (kindOfDocument(document) !== 'record' || document['kind'] === 'stream')) yield document
+    for await (const { text } of linesOf(path)) {
+      const document = text !== undefined && ofIndex.some(member => text.includes(member)) && documentIn(text)
+      const kind = document ? kindOfDocument(document) : undefined
+      if (document && kind && (kind !== 'record' || document['kind'] === 'stream')) yield document
     }
   }
 
   async function* records() {
-    let number = 0
+    let omitted = 0
     for await (const line of linesOf(path)) {
-      number += 1
-      if (line.trim() === '') continue
-      const document = documentOf(line)
+      if (line.text?.trim() === '') continue
+      const document = line.text === undefined ? undefined : documentIn(line.text)
       const kind = document && kindOfDocument(document)
       if (document && kind === 'record') yield document
-      else if (!kind && problems.length < reportedLines) problems.push(problemOf(number, document))
+      else if (!kind && problems.length < reportedLines) problems.push(problemOf(line, document))
+      else if (!kind) omitted += 1
     }
+    if (omitted > 0) problems.push(unreadable(`so are ${omitted} more lines`))
   }
 
   return { index: index(), records: records(), problems, close: () => undefined }
 }
 
-function documentOf(line: string): LogDocument | undefined {
+/** Checkpoints as they were printed, among whatever else was printed. */
+export async function* readCopies(path: string): AsyncGenerator<LogDocument> {
+  for await (const { text } of linesOf(path)) {
+    const document = text?.includes('"heads"') ? documentIn(text.trim()) : undefined
+    if (document && kindOfDocument(document) === 'checkpoint') yield document
+  }
+}
+
+function problemOf({ number, text }: Line, document: LogDocument | undefined): Finding {
+  if (document) return unreadable(`line ${number} is neither a record nor a registration nor a checkpoint`)
+  if (text === undefined) return unreadable(`line ${number} is longer than any document`)
+  return unreadable(`line ${number} is ${isJson(text) ? 'not written as the gateway exports it' : 'no JSON object'}`)
+}
+
+function isJson(text: string): boolean {
   try {
-    return asDocument(JSON.parse(line))
+    return asDocument(JSON.parse(text)) !== undefined
   } catch {
-    return undefined
+    return false
   }
 }
 
-function problemOf(line: number, document: LogDocument | undefined): Finding {
-  const because = document ? 'is neither a record nor a registration nor a checkpoint' : 'is no JSON object'
-  return { kind: 'unreadable', subject: 'document', because: `line ${line} ${because}` }
-}
-
-/** Lines end with a line feed and nothing else: text may hold what others take for the end of a line. */
-async function* linesOf(path: string): AsyncGenerator<string> {
-  let rest = ''
-  for await (const chunk of createReadStream(path, { encoding: 'utf8', highWaterMark: 1 << 20 })) {
-    const lines = `${rest}${chunk}`.split('\n')
-    rest = lines.pop() ?? ''
-    yield* lines
-  }
-  if (rest !== '') yield rest
+function unreadable(because: string): Finding {
+  return { kind: 'unreadable', subject: 'document', because }
 }

@@ -1,31 +1,66 @@
 import { describeFinding } from '../../shared/decisions/verify-finding.ts'
-import type { LogVerdict, Unproven } from '../../shared/decisions/verify-verdict.ts'
+import type { LogVerdict, TakenOver, Unproven } from '../../shared/decisions/verify-verdict.ts'
+import { printable } from './printable.ts'
 
 const shownLines = 50
 
-/** A verdict for people to read. */
+/** A verdict for people to read. What comes from the log is made printable: an auditor's terminal believes it otherwise. */
 export function showVerdict(verdict: LogVerdict): string {
-  const { proven, findings, checkpoints, streams, records, unproven, unresolved } = verdict
-  const { count, first, last } = checkpoints
-  const signed = first && last ? `: ${first.id} of ${first.at} to ${last.id} of ${last.at}` : ''
+  const { findings, doubts, checkpoints, unproven, takenOver, unresolved, omitted } = verdict
+  const { last } = checkpoints
   return [
-    `${proven ? 'PROVEN' : 'NOT PROVEN'}: ${records} records in ${streams} streams, ${count} signed checkpoints${signed}`,
-    ...limited(findings.map(finding => `  FOUND  ${describeFinding(finding)}`)),
+    headlineOf(verdict),
+    ...limited(findings.map(describeFinding), '  FOUND  ', omitted.findings),
+    ...limited(doubts, '  DOUBT  '),
+    ...copiesLine(verdict),
     last
       ? `Unproven from ${last.at} on: what was written since the last checkpoint may have been altered or removed.`
       : 'Nothing is proven: there is no checkpoint with a good signature.',
-    ...limited(unproven.map(showUnproven)),
-    ...limited(unresolved.map(range => `  may be there or not: ${range}; nothing in it was released`)),
+    ...limited(unproven.map(showUnproven), '  not proven: ', omitted.unproven),
+    ...limited(takenOver.map(showTakenOver), '  proven by its own process only: ', omitted.takenOver),
+    ...limited(unresolved, '  may be there or not, and nothing in it was released: ', omitted.unresolved),
   ].join('\n')
+}
+
+/** A verdict as JSON, with nothing in it that a terminal would take for more than text. */
+export function jsonOfVerdict(verdict: LogVerdict): string {
+  const inText = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu
+  // The code units of what is no part of the syntax, as JSON itself would have them escaped.
+  return JSON.stringify(verdict, null, 2).replace(inText, text =>
+    text.replace(/[\s\S]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
+}
+
+function headlineOf({ proven, doubts, deployment, streams, records, checkpoints }: LogVerdict): string {
+  const { count, first, last } = checkpoints
+  const word = proven ? (doubts.length > 0 ? 'PROVEN, WITH DOUBTS' : 'PROVEN') : 'NOT PROVEN'
+  const signed = first && last ? `: ${first.id} of ${first.at} to ${last.id} of ${last.at}` : ''
+  const of = deployment === undefined ? '' : `. Deployment: ${deployment}`
+  return printable(`${word}: ${records} records in ${streams} streams, ${count} signed checkpoints${signed}${of}`)
+}
+
+function copiesLine({ copies }: LogVerdict): readonly string[] {
+  if (!copies) return []
+  return [`Copies: ${copies.compared} of checkpoints that are there, ${copies.beyond} of later ones.`]
 }
 
 function showUnproven({ stream, after, records, closed }: Unproven): string {
   const where = after === null ? 'no checkpoint names it' : `after record ${after}`
   const late = closed ? '; written after the last look at this hour' : ''
-  return `  not proven: stream ${stream}, ${where}: ${records} ${records === 1 ? 'record' : 'records'}${late}`
+  return `stream ${stream.slice(0, 200)}, ${where}: ${countOf(records)}${late}`
 }
 
-function limited(lines: readonly string[]): readonly string[] {
-  const more = lines.length - shownLines
-  return more > 0 ? [...lines.slice(0, shownLines), `  ... and ${more} more: --json tells all`] : lines
+function showTakenOver({ stream, after, records, by }: TakenOver): string {
+  const where = after === null ? 'no checkpoint names it' : `after record ${after}`
+  return `stream ${stream.slice(0, 200)}, ${where}: ${countOf(records)}; stream ${by.slice(0, 200)} names the last`
+}
+
+function countOf(records: number): string {
+  return `${records} ${records === 1 ? 'record' : 'records'}`
+}
+
+function limited(lines: readonly string[], label: string, omitted = 0): readonly string[] {
+  const shown = lines.slice(0, shownLines).map(line => `${label}${printable(line)}`)
+  const more = lines.length + omitted - shown.length
+  return more > 0 ? [...shown, `  ... and ${more} more${omitted > 0 ? '' : ': --json tells all'}`] : shown
 }

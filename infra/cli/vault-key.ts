@@ -18,9 +18,16 @@ export function vaultKey(given: string, credential: TokenCredential): FindKey {
   const client = new KeyClient(url.origin, credential, options)
   const known = new Map<string, Promise<KeyObject | undefined>>()
 
+  /** Undefined where there is none: who can write a checkpoint can name any version, which must not end the verification. */
   async function fetchVersion(version: string): Promise<KeyObject | undefined> {
-    const { key } = await client.getKey(name ?? '', { version })
-    return key && toKeyObject(key)
+    try {
+      const { key } = await client.getKey(name ?? '', { version })
+      return key && toKeyObject(key)
+    } catch (error) {
+      const status: unknown = Object(error).statusCode
+      if (status === 404 || status === 400) return undefined
+      throw error
+    }
   }
 
   return async kid => {
@@ -33,7 +40,7 @@ export function vaultKey(given: string, credential: TokenCredential): FindKey {
 }
 
 function toKeyObject({ kty, crv, x, y }: JsonWebKey): KeyObject | undefined {
-  if (kty !== 'EC' && kty !== 'EC-HSM') return undefined
+  if ((kty !== 'EC' && kty !== 'EC-HSM') || crv !== 'P-256') return undefined
   const text = (part?: Uint8Array) => Buffer.from(part ?? []).toString('base64url')
-  return createPublicKey({ key: { kty: 'EC', crv: String(crv), x: text(x), y: text(y) }, format: 'jwk' })
+  return createPublicKey({ key: { kty: 'EC', crv, x: text(x), y: text(y) }, format: 'jwk' })
 }

@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openCosmosLog } from '../../infra/cli/cosmos-log.ts'
 import { containers } from '../../infra/local/containers.ts'
+import { recordHash } from '../../shared/decisions/record-hash.ts'
 import { verifyLog } from '../../shared/decisions/verify-log.ts'
 import { type StandIn, startStandIn } from '../conformance/cosmos/stand-in.ts'
 import { type Document, fourth, type SampleLog, third, twoHours } from '../decisions/sample-log.ts'
@@ -66,3 +67,39 @@ test('so is one whose records say to be of a time that its name does not', async
   for (const record of log.streams.get(fourth) ?? []) await put('decisions', { ...record, stream: forged })
   expect((await found()).toString()).toContain(`misdated ${forged}`)
 })
+
+describe('what stands in another container than its own is told, and not believed', () => {
+  const forged = '2026-06-01T12/90000000-0000-4000-8000-000000000000/0'
+
+  test('the opening of a signed stream among registrations, by which a stream that was made up would be proven', async () => {
+    log.open(forged)
+    log.write(forged, 3)
+    await put('streams', log.registrations.at(-1) ?? {})
+    for (const record of log.streams.get(forged) ?? []) await put('decisions', record)
+    const last = log.streams.get(forged)?.at(-1) ?? {}
+    const predecessor = { stream: forged, id: last['id'], hash: recordHash(last) }
+    const place = { hour: '2026-06-01T13', stream: third, kind: 'stream', previous: null }
+    await put('streams', { ...place, id: '000000000001', predecessor })
+    expect(await found()).toEqual(['inserted 000000000001', `unsigned ${forged}`])
+  })
+
+  test('a checkpoint among registrations or as the first record of a stream, and a record among checkpoints', async () => {
+    const [checkpoint = {}] = log.checkpoints
+    await put('streams', { ...checkpoint, id: 'a', hour: '2026-06-01T13', stream: third })
+    await put('checkpoints', { id: '000000000006', day: '2026-06-01', stream: third, previous: null })
+    await put('decisions', { ...checkpoint, stream: forged })
+    const told = await found()
+    expect(told).toContain('inserted a')
+    expect(told).toContain('inserted 000000000006')
+    expect(told.toString()).toContain(forged)
+    expect(told.some(each => each.startsWith('altered 0000'))).toBe(false)
+  })
+})
+
+test.each<[unknown]>([[{ toString: 1 }], [{ valueOf: 1 }], [null], [5]])(
+  'a record of the time %j is told like any other',
+  async at => {
+    await put('decisions', { schema: 1, stream: third, id: '000000000010', at, previous: 'x', kind: 'exchange' })
+    expect(await found()).toEqual([`altered ${third} 000000000010`])
+  },
+)
