@@ -65,7 +65,12 @@ export function groupCommit(parts: GroupCommitParts): GroupCommit {
   }
 
   function start(lane: Lane): void {
-    const work = lane.write(queue.take())
+    const writings = queue.take()
+    // Whatever becomes of the lane, nobody may wait for ever, or take what was not written for written.
+    const refuseAll = () => {
+      for (const { reject } of writings) reject(unavailable('record_unavailable', { detail: { error: 'lane failed' } }))
+    }
+    const work = lane.write(writings).catch(refuseAll)
     working.add(work)
     void work.finally(() => working.delete(work))
   }

@@ -61,7 +61,8 @@ async function attemptOnce({ send, isOurs }: Attempts, budget: Budget): Promise<
   const late: Outcome = { kind: 'unclear', detail: { error: 'no answer' } }
   const outcome = await withinAttempt(send, late, budget)
   if (outcome.kind !== 'conflict') return outcome
-  const ours = await withinAttempt(isOurs, undefined, budget)
+  // What cannot be compared with ours, such as text that is no Unicode, is not ours.
+  const ours = await withinAttempt(signal => isOurs(signal).catch(() => false), undefined, budget)
   if (ours) return { kind: 'committed' }
   const detail = { error: 'conflict' }
   return ours === undefined ? { kind: 'unclear', detail } : { kind: 'unresolved', because: 'conflict', detail }

@@ -40,7 +40,7 @@ export interface StreamWriter {
   head(): ChainHead | null
   /** Is there a range that the stream shall name, and does not yet? */
   owesOpening(): boolean
-  /** A new hour has a new stream. */
+  /** A new hour has a new stream, which owes what the one before it owed. */
   rollOver(): void
   /**
    * The next records of the stream, by then (by default, the patience from now on); what opens it goes before its first.
@@ -123,7 +123,7 @@ export function streamWriter(predecessor: ChainHead | null, parts: LaneParts, on
     head: () => head,
     owesOpening,
     rollOver() {
-      if (stream.registration.hour < parts.hour()) stream = nextStream()
+      if (stream.registration.hour < parts.hour()) stream = nextStream(owesOpening() ? stream.unresolved : undefined)
     },
     async append(unchained, until = monotonic() + patience) {
       const registered = await register(until)
