@@ -395,9 +395,9 @@ describe('what the token says of itself', () => {
     expect((sample['detail'] as Document)['skewMs']).toBeGreaterThanOrEqual(60_000)
   })
 
-  test('39, 40: line feeds, controls and a reversed direction reach the log as escapes, and a forged line never', async () => {
+  test('39, 40: line feeds and controls reach the log as escapes, and a forged line never', async () => {
     const forgedLine = '{"level":"info","forged":true}'
-    const sub = `x\r\n${forgedLine}\n\u001b[2K\u0000\u2028‮${'s'.repeat(400)}`
+    const sub = `x\r\n${forgedLine}\n\u001b[2K\u0000\u2028\u202e${'s'.repeat(400)}`
     const answer = await stack.exchange({ ...orders, subject_token: await reissued(stack, { sub }) })
     await expectRefused(stack, answer, { ...unproven, reason: 'token_claims' })
     const { sample } = await stack.countOf(String(answer.body['decision_id']))

@@ -319,7 +319,11 @@ describe('a stream that was made up', () => {
   })
 
   test('is not proven by a document that only looks like the opening of a signed one', async () => {
-    const log = withForged()
+    const log = twoHours()
+    // Of the same process, and of the hour before.
+    const forged = `2026-06-01T12/${third.split('/')[1]}/9`
+    log.open(forged)
+    log.write(forged, 3)
     const last = recordsOf(log, forged).at(-1) ?? {}
     const predecessor = { stream: forged, id: last['id'], hash: recordHash(last) }
     const place = { stream: third, previous: null, deployment: 'test', kind: 'stream', outcome: 'opened' }
@@ -612,6 +616,16 @@ describe('from a horizon on', () => {
     recordsOf(log, first).splice(0, 8)
     expect(await found(log, { from })).toEqual([`missing record ${first} 1`])
   })
+
+  test.each<[unknown]>([[{ toString: 1 }], [{ valueOf: 1 }], [[]], [5]])(
+    'a first record of the time %j is no older one',
+    async at => {
+      const log = twoHours()
+      recordsOf(log, first).splice(0, 4)
+      recordOf(log, first, 1)['at'] = at
+      expect(await found(log, { from })).toEqual([`missing record ${first} 1`])
+    },
+  )
 
   test('what is left is chained and signed as ever', async () => {
     const log = twoHours()

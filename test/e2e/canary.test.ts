@@ -4,16 +4,19 @@ import { freePort } from '../../infra/local/ports.ts'
 import { type Fixture, startFixture, targetSettings } from '../credentials/mysql-fixture.ts'
 import { missingServer } from '../credentials/mysql-server.ts'
 import { type Answer, type Document, encodings, post, type RunningStack, runStack, send } from '../running-stack.ts'
+import { type AskManage, askingOf } from './operator-requests.ts'
 
 // A canary is a text that was never anywhere else. What a token's holder may see is in the answer of /token alone.
 
 let stack: RunningStack
+let manage: AskManage
 /** What was answered to anybody, but for the credentials that were issued. */
 const answers: string[] = []
 const past = new Date(0).toISOString()
 
 beforeAll(async () => {
   stack = await runStack({ telemetry: true })
+  manage = await askingOf(stack)
 })
 afterAll(() => stack?.stop())
 
@@ -196,6 +199,68 @@ describe('a token is found nowhere', () => {
   })
 })
 
+describe('no answer of /manage tells a secret, and no timer prints one', () => {
+  const ask = (path: string, method = 'GET', body?: unknown, headers: Readonly<Record<string, string>> = {}) =>
+    told(manage(path, { method, headers, ...(body !== undefined && { body }) }))
+  const between = () => {
+    const [from, to] = [-3_600_000, 3_600_000].map(offset => new Date(Date.now() + offset).toISOString())
+    return `from=${from}&to=${to}`
+  }
+
+  /** Expects an answer of success, and the text of it. */
+  async function shown(...asked: Parameters<typeof ask>): Promise<string> {
+    const { status, text } = await ask(...asked)
+    expect({ asked, status }).toEqual({ asked, status: expect.toSatisfy((found: number) => found < 300) })
+    return text
+  }
+
+  test('of decisions and leases', async () => {
+    const text = canary()
+    await addSecret('canary-managed', text)
+    expect((await stack.issue({ audience: 'canary-managed' })).access_token).toBe(text)
+    const { decision_id, lease_id } = await stack.issue({ audience: 'orders-db', scope: 'read' })
+    expect(await shown(`decisions/${decision_id}`)).toContain(decision_id)
+    expect(await shown(`decisions?${between()}&limit=500`)).toContain(decision_id)
+    for (const kind of ['registrations', 'checkpoints', 'exchange', 'count', 'admin']) {
+      await shown(`decisions?${between()}&order=stream&format=jsonl&kind=${kind}`)
+    }
+    expect(await shown('leases?target=orders-db')).toContain(String(lease_id))
+    expect(await shown(`leases/${encodeURIComponent(String(lease_id))}`)).toContain('orders-db')
+    await shown('leases/revoke?dryRun=true', 'POST', { filter: { target: 'orders-db' } })
+    await expectNoLeak()
+  })
+
+  test('of what would be decided, and of documents with their versions and changes', async () => {
+    const issuer = stack.description.clusters[0]?.id
+    const who = { issuer, namespace: 'payments', serviceAccount: 'api' }
+    await shown('evaluate', 'POST', { facts: { ...who, target: 'orders-db', scopes: ['read'] } })
+    await shown('impact', 'POST', { remove: { target: 'orders-db', id: 'payments-api-orders' }, max: 100 })
+    await shown('access?target=orders-db')
+    for (const plural of ['issuers', 'targets', 'guardrails', 'calendars', 'lockdowns', 'changes']) await shown(plural)
+    const calendar = { schema: 1, id: `canary-${Date.now()}`, days: ['2026-12-25'] }
+    await shown(`calendars/${calendar.id}`, 'PUT', calendar, { 'if-none-match': '*' })
+    const { body } = await ask(`calendars/${calendar.id}/versions`)
+    const [version] = body['versions'] as { id: string }[]
+    expect(await shown(`calendars/${calendar.id}/versions/${version?.id}`)).toContain('2026-12-25')
+    await expectNoLeak()
+  })
+
+  test('of a check of a target, and of what is reconciled', async () => {
+    stack.vault.set('canary-revoker', canary())
+    const password = { vault: 'corp', secret: 'canary-revoker' }
+    await addDatabase('canary-checked', { revoker: { user: 'causeway_revoker', password } })
+    await stack.issue({ audience: 'orders-db', scope: 'write' })
+    for (const id of ['canary-checked', 'orders-db']) {
+      const { body } = await ask(`targets/${id}/check`, 'POST')
+      await stack.gateway.runTimer('answer-checks')
+      expect(await shown(String(body['at']).replace('/manage/', ''))).toContain('steps')
+    }
+    await stack.gateway.runTimer('reconcile')
+    await stack.gateway.runTimer('checkpoint')
+    await expectNoLeak()
+  })
+})
+
 describe('the search for canaries', () => {
   test.each([
     ['plain', (text: string) => text],
@@ -217,21 +282,40 @@ describe('the search for canaries', () => {
   test('had spans and numbers to look at: of each step, each cache and each timer, in the trace of its caller', async () => {
     const traceId = randomBytes(16).toString('hex')
     const traceparent = `00-${traceId}-${randomBytes(8).toString('hex')}-01`
-    const form = { grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', audience: 'orders-db' }
+    // One that nobody has asked for before, so that a credential is minted.
+    await stack.addTarget({ id: 'canary-traced', like: 'orders-db', scopes: ['read'] })
+    await closeStream()
+    const form = { grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', audience: 'canary-traced' }
     const type = 'urn:ietf:params:oauth:token-type:jwt'
     const asking = new URLSearchParams({ ...form, subject_token: await stack.podToken(), subject_token_type: type })
     const { body } = await post(`${stack.gateway.url}/token`, asking, { traceparent })
     expect(await stack.recordsOf(String(body['decision_id']))).toEqual([expect.objectContaining({ traceId })])
     await stack.gateway.runTimer('revoke-expired')
+    await stack.gateway.runTimer('checkpoint')
     await expect
       .poll(async () => collected(await stack.telemetry(), traceId), { timeout: 20_000, interval: 500 })
-      .toEqual({ spans: expect.arrayContaining([...spanNames]), numbers: expect.arrayContaining([...numberNames]) })
+      .toEqual({
+        spans: expect.arrayContaining([...spanNames]),
+        timers: expect.arrayContaining(['causeway.checkpoint']),
+        numbers: expect.arrayContaining([...numberNames]),
+      })
   })
 })
 
+/** Puts a record where the gateway's next one belongs, whoever writes that: its stream is closed. */
+async function closeStream(): Promise<void> {
+  await exchange({ audience: 'orders-db' })
+  const records = await stack.records()
+  const last = records.findLast(({ kind }) => kind === 'exchange')
+  const inStream = records.filter(({ stream }) => stream === last?.['stream']).map(({ id }) => Number(id))
+  const id = String(Math.max(...inStream) + 1).padStart(12, '0')
+  await stack.documents.container('decisions').items.create({ id, stream: last?.['stream'], kind: 'made-up' })
+  await exchange({ audience: 'orders-db' })
+}
+
 const spanNames = [
   'causeway.exchange',
-  ...['verify', 'target', 'decide', 'lease', 'record'].map(step => `causeway.exchange.${step}`),
+  ...['verify', 'target', 'decide', 'lease', 'record', 'mint'].map(step => `causeway.exchange.${step}`),
 ]
 const numberNames = [
   'causeway.cache.lookups',
@@ -243,6 +327,7 @@ const numberNames = [
   'causeway.leases.remembered',
   'causeway.leases.reserved',
   'causeway.record.batch.size',
+  'causeway.record.streams.closed',
   'causeway.refusals',
   'causeway.revocations',
   'causeway.revocations.stuck',
@@ -251,6 +336,7 @@ const numberNames = [
 function collected(lines: readonly string[], traceId: string) {
   const told = lines.map(line => JSON.parse(line) as { span?: string; metric?: string; context?: { traceId: string } })
   return {
+    timers: told.flatMap(({ span, context }) => (span && context?.traceId !== traceId ? [span] : [])),
     spans: told.flatMap(({ span, context }) => (span && context?.traceId === traceId ? [span] : [])),
     numbers: told.flatMap(({ metric }) => (metric ? [metric] : [])),
   }

@@ -1,12 +1,8 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { openExport } from '../../infra/cli/log-export.ts'
 import { operator } from '../../infra/local/world.ts'
-import { describeFinding } from '../../shared/decisions/verify-finding.ts'
-import { verifyLog } from '../../shared/decisions/verify-log.ts'
+import { causeway, folderWith } from '../cli/causeway.ts'
 import { type Document, type Issued, type RunningStack, runStack } from '../running-stack.ts'
 import { type AskManage, askingOf } from './operator-requests.ts'
 
@@ -226,16 +222,22 @@ function by(decision: () => string) {
   return (record: Document) => record['decision'] === decision()
 }
 
-/** What `causeway verify-log --file` finds but for signatures, which need the key. */
-async function findingsIn(lines: readonly string[]): Promise<readonly string[]> {
-  const dir = await mkdtemp(join(tmpdir(), 'causeway-export-'))
+/** What `causeway verify-log --file` finds, by the key of the vault. */
+async function findingsIn(lines: readonly string[]): Promise<readonly unknown[]> {
+  const { folder, remove } = await folderWith({ 'export.jsonl': `${lines.join('\n')}\n` })
   try {
-    await writeFile(join(dir, 'export.jsonl'), `${lines.join('\n')}\n`)
-    const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
-    const verdict = await verifyLog({ ...openExport(join(dir, 'export.jsonl')), findKey: async () => key })
-    return verdict.findings.filter(({ subject }) => subject !== 'checkpoint').map(describeFinding)
+    const { auditor, ca, checkpointKey } = stack.description
+    const args = ['verify-log', '--key', checkpointKey, '--file', join(folder, 'export.jsonl'), '--json']
+    const { out, err } = await causeway(args, {
+      IDENTITY_ENDPOINT: auditor.endpoint,
+      IDENTITY_HEADER: auditor.header,
+      AZURE_CLIENT_ID: auditor.clientId,
+      NODE_EXTRA_CA_CERTS: ca,
+    })
+    expect(err).toBe('')
+    return JSON.parse(out).findings
   } finally {
-    await rm(dir, { recursive: true })
+    await remove()
   }
 }
 
