@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto'
-import canonicalize from 'canonicalize'
+import { canonicalDigest } from '../canonical-form.ts'
 
 /** What Cosmos DB adds to a document. https://learn.microsoft.com/azure/cosmos-db/resource-model#azure-cosmos-db-items */
 const systemMembers: ReadonlySet<string> = new Set(['_rid', '_self', '_etag', '_attachments', '_ts', '_lsn'])
@@ -9,9 +8,7 @@ const systemMembers: ReadonlySet<string> = new Set(['_rid', '_self', '_etag', '_
  * Throws a `TypeError` for what JSON cannot hold.
  */
 export function recordHash(document: object): string {
-  const canonical = canonicalize(withoutSystemMembers(document))
-  if (canonical === undefined) throw new TypeError('expected a document that JSON can hold')
-  return hash('sha256', canonical, 'hex')
+  return canonicalDigest(withoutSystemMembers(document))
 }
 
 /** The {@link recordHash} of what somebody else may have written; undefined for text that is no Unicode, and has none. */
