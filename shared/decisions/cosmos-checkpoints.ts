@@ -23,12 +23,14 @@ export interface CheckpointStore {
   end(stream: string, signed?: string): Promise<StreamEnd>
 }
 
+/** What stands in the partition of an hour. */
 export interface RegisteredStreams {
   readonly streams: readonly string[]
   /** What stands beside registrations and is none, by hour and id: no writer of ours has put it there. */
   readonly foreign: readonly string[]
 }
 
+/** How far a stream goes without a gap. */
 export interface StreamEnd {
   /** The last record before the first gap; undefined where there is none. What has no hash has an empty one. */
   readonly head?: ChainHead

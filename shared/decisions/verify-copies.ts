@@ -24,17 +24,19 @@ export async function compareCopies(
   { report, onBeyond }: { report(finding: Finding): void; onBeyond(checkpoint: Checkpoint | undefined): void },
 ): Promise<CopiesVerdict> {
   const end = lastOf(chain.hashes)
+  const known = new Map(chain.hashes)
   const beyond = new Map<number, LogDocument>()
   let compared = 0
   for await (const copy of copies) {
     const number = numberOf(copy['id'])
     if (number === undefined) continue
-    const earlier = beyond.get(number)
-    if (number > end && !earlier) beyond.set(number, copy)
-    const isThere = chain.hashes.has(number)
-    const expected = earlier ? hashOf(earlier) : chain.hashes.get(number)
-    if (isThere) compared += 1
-    if ((isThere || earlier) && expected !== hashOf(copy)) report(contradicted(number))
+    if (number > end && !known.has(number)) {
+      known.set(number, hashOf(copy))
+      beyond.set(number, copy)
+    }
+    if (!known.has(number)) continue
+    if (number <= end) compared += 1
+    if (known.get(number) !== hashOf(copy)) report(contradicted(number))
   }
   for (const [, copy] of [...beyond].toSorted(([a], [b]) => a - b)) onBeyond(await chain.take(copy))
   return { compared, beyond: beyond.size }

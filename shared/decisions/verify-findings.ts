@@ -13,6 +13,7 @@ export interface FindingList {
   isOfCheckpoints(): boolean
 }
 
+/** An empty list. */
 export function findingList(): FindingList {
   const list: Finding[] = []
   let omitted = 0

@@ -447,9 +447,8 @@ describe('what somebody puts among the registrations of an hour', () => {
   test('of an hour that is none, or long gone, does not move where the first checkpoint begins', async () => {
     await foreign({ id: 'x', hour: '0001-01-01T00' })
     await foreign({ id: 'x', hour: '2026-05-31Tzz' })
-    log.open(own)
+    log.open(streamOf(1, '2026-06-01T11'))
     await publish()
-    now = Date.parse('2026-06-01T12:30:00.000Z')
     expect(await timer({ retention: 86_400_000 })(anyLength())).toMatchObject({ heads: 1 })
     expect((await checkpoints())[0]?.openSince).toBe('2026-06-01T12')
   })

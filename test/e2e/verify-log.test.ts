@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -97,4 +98,13 @@ test('what the gateway printed is what its log holds, and what the README export
   } finally {
     await rm(dir, { recursive: true })
   }
+})
+
+test('what somebody puts among the registrations is an alarm of the timer, and is found', async () => {
+  const hour = new Date().toISOString().slice(0, 13)
+  const id = randomUUID()
+  await stack.documents.container('streams').items.create({ id, hour, stream: '2020-01-01T00/x/0' })
+  await stack.gateway.runTimer('checkpoint')
+  await expect.poll(() => stack.output.filter(line => line.includes('"foreign":[')).join()).toContain(`${hour}: ${id}`)
+  expect((await verifyLog()).findings).toContainEqual({ kind: 'inserted', id })
 })
