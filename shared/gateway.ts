@@ -2,6 +2,7 @@ import { type ExchangeGateway, openExchange } from './gateway-exchange.ts'
 import { type ManageGateway, openManage } from './gateway-manage.ts'
 import type { Surroundings } from './gateway-role.ts'
 import { openTimers, type TimersGateway } from './gateway-timers.ts'
+import { printedLines } from './printed-lines.ts'
 import { calendarDocument } from './rules/calendar.ts'
 import { signalDocument } from './rules/posture-signal.ts'
 import { guardrailDocument, ruleDocument } from './rules/rule.ts'
@@ -51,7 +52,7 @@ export function openGateway(settings: Settings): Gateway {
     monotonic,
     keys,
     telemetry,
-    print: line => console.log(line),
+    print: lines => console.log(printedLines(lines)),
     onClose: end => ends.push(end),
   }
   const has = (role: Role) => settings.roles.includes(role)

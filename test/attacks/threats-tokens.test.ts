@@ -395,7 +395,7 @@ describe('what the token says of itself', () => {
     expect((sample['detail'] as Document)['skewMs']).toBeGreaterThanOrEqual(60_000)
   })
 
-  test('39, 40: line feeds and controls reach the log as escapes, and a forged line never', async () => {
+  test('39, 40: line feeds, controls and reversed text reach the log as escapes, and a forged line never', async () => {
     const forgedLine = '{"level":"info","forged":true}'
     const sub = `x\r\n${forgedLine}\n\u001b[2K\u0000\u2028\u202e${'s'.repeat(400)}`
     const answer = await stack.exchange({ ...orders, subject_token: await reissued(stack, { sub }) })
@@ -405,7 +405,8 @@ describe('what the token says of itself', () => {
     expect(answer.text).not.toContain('forged')
     expect(stack.output.filter(line => line.startsWith(forgedLine))).toEqual([])
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that none is printed is what this is about
-    expect(stack.output.filter(line => /[\u0000-\u0008\u000b-\u001f]/.test(line))).toEqual([])
+    expect(stack.output.filter(line => /[\u0000-\u0008\u000b-\u001f\u2028\u202e]/.test(line))).toEqual([])
+    expect(stack.output.some(line => line.includes('\\u202e'))).toBe(true)
   })
 
   test('26, 27: is no fact beyond its bounds: a deep claim and polluted names change nothing of an exchange', async () => {
