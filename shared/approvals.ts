@@ -52,8 +52,8 @@ export interface ApprovalsOptions {
   readonly decisions: DecisionLog
   /** Whether an application counts as a second person. It never shares an object id with the person who holds it. */
   readonly byApplications: boolean
-  /** The secrets of the targets, but for one, that want a second person. */
-  readonly guardedSecrets: (except: string) => Promise<readonly SecretReference[]>
+  /** The secrets of the targets that want a second person; but for one target, where one is named. */
+  readonly guardedSecrets: (exceptTarget: string | undefined) => Promise<readonly SecretReference[]>
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
 }
@@ -63,10 +63,11 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const { changes, editors, decisions, byApplications, guardedSecrets, now } = options
 
   /** A new way to a secret that somebody has put under a second person's eyes. */
-  async function namesGuardedSecret(draft: Draft): Promise<boolean> {
+  async function namesGuardedSecret(container: 'targets' | 'issuers', draft: Draft): Promise<boolean> {
     const named = draft.action === 'put' ? secretsNamed(draft.document) : []
     if (named.length === 0) return false
-    const guarded = await guardedSecrets(draft.name.id)
+    // A target may go on naming its own: an issuer that is called like it has nothing of it.
+    const guarded = await guardedSecrets(container === 'targets' ? draft.name.id : undefined)
     return named.some(secret => guarded.some(other => isSameSecret(secret, other)))
   }
 
@@ -74,10 +75,11 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   async function needsApproval(container: EditedContainer, draft: Draft): Promise<boolean> {
     const { partition } = draft.name
     if (container === 'rules' && partition !== '*') return saysSo(await editors.targets.read(ownNameOf(partition)))
-    if (container === 'issuers') return namesGuardedSecret(draft)
+    if (container === 'issuers') return namesGuardedSecret(container, draft)
     if (container !== 'rules' && container !== 'targets') return false
     const isNew = draft.action === 'put' && saysSo({ content: draft.document })
-    return isNew || saysSo(await editors[container].read(draft.name)) || (await namesGuardedSecret(draft))
+    if (isNew || saysSo(await editors[container].read(draft.name))) return true
+    return container === 'targets' && namesGuardedSecret(container, draft)
   }
 
   async function onRecord(entry: ReturnType<typeof adminEntry>, write: () => Promise<boolean>): Promise<boolean> {

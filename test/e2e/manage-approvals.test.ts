@@ -283,6 +283,18 @@ describe('a secret of a target that wants a second person', () => {
     expect((await manage(`issuers/${id}`, { method: 'PUT', body: issuer, headers: toCreate })).status).toBe(201)
   })
 
+  test('is named by no issuer without one, though it is called like the target', async () => {
+    const id = `vault-${randomUUID().slice(0, 8)}`
+    const own = { vault: 'corp', secret: `only-${id}` }
+    const changes = { requireApproval: true, scopes: { login: { secret: own } } }
+    await stack.addTarget({ id, like: 'mainframe-ftp', scopes: ['login'], changes })
+    const review = { apiServer: 'https://elsewhere.example/', credential: own }
+    const url = `https://${id}.example/`
+    const body = { schema: 1, id, issuerUrl: url, kind: 'kubernetes', audiences: [audience], tokenReview: review }
+    expect((await manage(`issuers/${id}`, { method: 'PUT', body, headers: toCreate })).status).toBe(202)
+    expect((await manage(`issuers/${id}`)).status).toBe(404)
+  })
+
   test('is never the key from which passwords are derived', async () => {
     const id = `thief-${randomUUID().slice(0, 8)}`
     const scopes = { key: { secret: { vault: 'corp', secret: 'Causeway-Derivation-Key' } } }
