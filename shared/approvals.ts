@@ -4,11 +4,10 @@ import { adminEntry } from './admin-entry.ts'
 import type { Changes } from './cosmos-changes.ts'
 import type { Changed, DocumentEditor, Draft, Proposal, Rehearsal } from './cosmos-document-editor.ts'
 import { isRefusedByCosmos } from './cosmos-error.ts'
-import type { SecretReference } from './credentials/secret-reference.ts'
 import type { AdminEntry, DecisionLog } from './decisions/record.ts'
-import type { DocumentName, EditedContainer } from './document-kind.ts'
+import type { EditedContainer } from './document-kind.ts'
+import { type ApprovalSources, approvalNeeded } from './needs-approval.ts'
 import { changeRetention, isSamePerson, lapseOf, type PendingChange, proposerOf, standingOf } from './pending-change.ts'
-import { isSameSecret, secretsNamed } from './secrets-named.ts'
 import type { Workload } from './workload/workload.ts'
 
 /** A change that was not made, and waits for a second person. */
@@ -46,41 +45,20 @@ export interface Approvals {
   withdraw(id: string, operator: Workload): Promise<Withdrawal>
 }
 
-export interface ApprovalsOptions {
+export interface ApprovalsOptions extends Omit<ApprovalSources, 'read'> {
   readonly changes: Changes
   readonly editors: Readonly<Record<EditedContainer, DocumentEditor>>
   readonly decisions: DecisionLog
   /** Whether an application counts as a second person. It never shares an object id with the person who holds it. */
   readonly byApplications: boolean
-  /** The secrets of the targets that want a second person; but for one target, where one is named. */
-  readonly guardedSecrets: (exceptTarget: string | undefined) => Promise<readonly SecretReference[]>
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
 }
 
 /** Keeps changes of what says `requireApproval` until a second person approves them. */
 export function openApprovals(options: ApprovalsOptions): Approvals {
-  const { changes, editors, decisions, byApplications, guardedSecrets, now } = options
-
-  /** A new way to a secret that somebody has put under a second person's eyes. */
-  async function namesGuardedSecret(container: 'targets' | 'issuers', draft: Draft): Promise<boolean> {
-    const named = draft.action === 'put' ? secretsNamed(draft.document) : []
-    if (named.length === 0) return false
-    // A target may go on naming its own: an issuer that is called like it has nothing of it.
-    const guarded = await guardedSecrets(container === 'targets' ? draft.name.id : undefined)
-    return named.some(secret => guarded.some(other => isSameSecret(secret, other)))
-  }
-
-  /** A target or guardrail, by its stored version and by the new one; a rule, by its target; and what names such a target's secrets. */
-  async function needsApproval(container: EditedContainer, draft: Draft): Promise<boolean> {
-    const { partition } = draft.name
-    if (container === 'rules' && partition !== '*') return saysSo(await editors.targets.read(ownNameOf(partition)))
-    if (container === 'issuers') return namesGuardedSecret(container, draft)
-    if (container !== 'rules' && container !== 'targets') return false
-    const isNew = draft.action === 'put' && saysSo({ content: draft.document })
-    if (isNew || saysSo(await editors[container].read(draft.name))) return true
-    return container === 'targets' && namesGuardedSecret(container, draft)
-  }
+  const { changes, editors, decisions, byApplications, now } = options
+  const needsApproval = approvalNeeded({ ...options, read: (container, name) => editors[container].read(name) })
 
   async function onRecord(entry: ReturnType<typeof adminEntry>, write: () => Promise<boolean>): Promise<boolean> {
     const follows = await decisions.write({ ...entry, outcome: 'intended' })
@@ -201,16 +179,4 @@ function entryAbout(change: PendingChange, action: 'propose' | 'withdraw', opera
   const before = expected === 'absent' ? undefined : expected.etag
   const approval = { change: change.id, proposedBy }
   return adminEntry({ decision: uuid(), action, container, name, content: document, operator, before, approval })
-}
-
-/** By what is written, readable or not. */
-function saysSo(found: { readonly content: unknown } | undefined): boolean {
-  const content = found?.content
-  return (
-    typeof content === 'object' && content !== null && 'requireApproval' in content && content.requireApproval === true
-  )
-}
-
-function ownNameOf(id: string): DocumentName {
-  return { id, partition: id }
 }

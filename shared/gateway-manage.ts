@@ -16,6 +16,7 @@ import { revokeByOperator } from './leases/revoke-by-operator.ts'
 import type { CalendarDocument } from './rules/calendar.ts'
 import { calendarKind } from './rules/calendar-kind.ts'
 import { cosmosCalendars } from './rules/cosmos-calendars.ts'
+import { guardedRules } from './rules/cosmos-guarded-rules.ts'
 import { cosmosPosture } from './rules/cosmos-posture.ts'
 import { cosmosPostureWriter, type PostureWriter } from './rules/cosmos-posture-writer.ts'
 import { sampleExchanges } from './rules/cosmos-recorded-exchanges.ts'
@@ -24,6 +25,7 @@ import { cosmosRules, storedRules } from './rules/cosmos-rules.ts'
 import { lockdownsSince } from './rules/cosmos-standing-lockdowns.ts'
 import { type Evaluate, evaluator } from './rules/evaluate.ts'
 import { type FindAccess, findAccess } from './rules/find-access.ts'
+import { guardedTrust } from './rules/guarded-trust.ts'
 import { calendarFromICalendar } from './rules/icalendar.ts'
 import { postureKind } from './rules/posture-kind.ts'
 import { postureAskedFor } from './rules/ruleset.ts'
@@ -72,12 +74,15 @@ export function openManage(surroundings: Surroundings): ManageGateway {
   const editors = openEditors(role, surroundings)
   const changes = cosmosChanges(role.container('changes'))
   const byApplications = settings.approvalByApplications
+  const [targets, rules] = [role.container('targets'), role.container('rules')]
+  const guarded = guardedTrust(guardedRules({ targets, rules }))
   const approvals = openApprovals({
     changes,
     editors,
     decisions: role.decisions,
     byApplications,
-    guardedSecrets: guardedSecrets(role.container('targets')),
+    guardedSecrets: guardedSecrets(targets),
+    restsOnIssuer: versions => guarded.onIssuer(versions.map(issuerFacts)),
     now,
   })
   const documents = {

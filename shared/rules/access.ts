@@ -1,8 +1,8 @@
 import type { WorkloadIssuer } from '../workload/workload.ts'
 import type { AllowRule, Rule } from './rule.ts'
 import type { CompiledRule, Ruleset } from './ruleset.ts'
-import { patternsOf, type WorkloadSelector } from './selector.ts'
-import { covers, mayOverlap } from './selector-relations.ts'
+import type { WorkloadSelector } from './selector.ts'
+import { covers, mayBeOfIssuer, mayOverlap } from './selector-relations.ts'
 
 /** Whom an allow rule lets have what, and what of it depends on the request. */
 export interface GrantedTo {
@@ -98,19 +98,5 @@ function isValid({ notBefore, expiresAt }: Rule, time: number): boolean {
 /** Whether a selector may be about a workload of the namespace, as far as its text and its issuer's tell. */
 function mayBe(selector: WorkloadSelector, { namespace, issuer }: AskedOf): boolean {
   if (!mayOverlap(selector, { issuer: '*', namespace })) return false
-  if (!issuer) return true
-  if (typeof selector.issuer !== 'string') {
-    const named = Object.entries(selector.issuer.labels)
-    if (!named.every(([name, value]) => issuer.labels[name] === value)) return false
-  }
-  const known = new Map<string, string | undefined>([
-    ['issuer', issuer.id],
-    ['kind', issuer.kind],
-    ['region', issuer.region],
-  ])
-  return patternsOf(selector).every(({ member, text, exact }) => {
-    if (!known.has(member)) return true
-    const found = known.get(member)
-    return found !== undefined && (exact ? found === text : found.startsWith(text))
-  })
+  return !issuer || mayBeOfIssuer(selector, issuer)
 }

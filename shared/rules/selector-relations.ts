@@ -1,3 +1,4 @@
+import type { WorkloadIssuer } from '../workload/workload.ts'
 import { patternsOf, type TextMember, type TextPattern, type WorkloadSelector } from './selector.ts'
 
 /** Whether every workload that the second selector fits is one that the first fits too, as their texts tell. */
@@ -17,6 +18,23 @@ export function mayOverlap(one: WorkloadSelector, other: WorkloadSelector): bool
   const labels = labelsOf(other)
   const apart = [...labelsOf(one)].some(([name, value]) => (labels.get(name) ?? value) !== value)
   return !apart && patternsOf(one).every(pattern => meets(pattern, named.get(pattern.member)))
+}
+
+/** Whether a selector may be about workloads of an issuer, as far as what it says of issuers tells. */
+export function mayBeOfIssuer(selector: WorkloadSelector, issuer: WorkloadIssuer): boolean {
+  if (![...labelsOf(selector)].every(([name, value]) => issuer.labels[name] === value)) return false
+  const { id, kind, region } = issuer
+  const known = new Map<string, string | undefined>(Object.entries({ issuer: id, kind, region }))
+  return patternsOf(selector).every(pattern => !known.has(pattern.member) || fits(pattern, known.get(pattern.member)))
+}
+
+/** Whether what a selector says of who acts for a workload names an issuer. */
+export function namesIssuer(actor: WorkloadSelector['actor'], { id }: WorkloadIssuer): boolean {
+  return patternsOf({ issuer: '*', actor }).some(pattern => pattern.member === 'actor issuer' && fits(pattern, id))
+}
+
+function fits({ text, exact }: TextPattern, found: string | undefined): boolean {
+  return found !== undefined && (exact ? found === text : found.startsWith(text))
 }
 
 function byMember(selector: WorkloadSelector): ReadonlyMap<TextMember, TextPattern> {

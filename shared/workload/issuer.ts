@@ -88,6 +88,8 @@ export const issuerDocument = z
     actors: z.array(actor).min(1).max(32).optional(),
     tokenReview: tokenReview.optional(),
     enabled: z.boolean().default(true),
+    /** Changes take effect when a second person approves them; but for one that only sets `enabled` to false. */
+    requireApproval: z.boolean().default(false),
   })
   .refine(({ kind, relax }) => isKubernetes(kind) || relax.length === 0, {
     path: ['relax'],

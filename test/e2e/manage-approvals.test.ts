@@ -266,6 +266,92 @@ describe('approval is required', () => {
   })
 })
 
+describe('an issuer', () => {
+  const put = (id: string, body: unknown, headers: Record<string, string>) =>
+    manage(`issuers/${id}`, { method: 'PUT', body, headers })
+  const issuerOf = (id: string, changes: Document = {}) => ({
+    ...{ schema: 1, id, issuerUrl: `https://${id}.example/`, kind: 'kubernetes', audiences: [audience] },
+    ...changes,
+  })
+
+  /** A guarded target whose one rule is about workloads that a selector finds, in no namespace that there is. */
+  async function guardedBy(selector: Document, changes: Document = {}): Promise<string> {
+    const { id } = await guarded()
+    const workloads = [{ namespace: 'nowhere', ...selector }]
+    const rule = { schema: 1, id: 'opens', target: id, effect: 'allow', scopes: ['login'], workloads, ...changes }
+    await stack.documents.container('rules').items.create(rule)
+    return id
+  }
+
+  test.each<[string, (tag: string) => Document, (tag: string) => Document]>([
+    ['its id', tag => ({ issuer: `${tag}-a` }), () => ({})],
+    ['how its id begins', tag => ({ issuer: `${tag}*` }), () => ({})],
+    ['its labels', tag => ({ issuer: { labels: { tag } } }), tag => ({ labels: { tag, environment: 'prod' } })],
+    ['who acts for it', tag => ({ issuer: 'aks-local', actor: { issuer: `${tag}-a`, subject: '*' } }), () => ({})],
+  ])('that a rule of such a target finds by %s is made and changed by two persons', async (_, selector, changes) => {
+    const tag = `team-${randomUUID().slice(0, 8)}`
+    const id = `${tag}-a`
+    await guardedBy(selector(tag))
+    expect((await put(id, issuerOf(id, changes(tag)), toCreate)).status).toBe(202)
+    expect((await manage(`issuers/${id}`)).status).toBe(404)
+    expect((await put(`other-${tag}`, issuerOf(`other-${tag}`), toCreate)).status).toBe(201)
+    await stack.documents.container('issuers').items.create(issuerOf(id, changes(tag)))
+    const { issuer, etag } = (await manage(`issuers/${id}`)).body
+    const stolen = { ...(issuer as Document), labels: {}, keys: { jwksUri: 'https://elsewhere.example/keys' } }
+    expect((await put(id, stolen, toReplace(etag))).status).toBe(202)
+    expect((await manage(`issuers/${id}`)).body['etag']).toBe(etag)
+  })
+
+  test('is shut by one person, and opened again by two', async () => {
+    const id = `team-${randomUUID().slice(0, 8)}`
+    await stack.documents.container('issuers').items.create(issuerOf(id))
+    await guardedBy({ issuer: id })
+    const { etag } = (await manage(`issuers/${id}`)).body
+    const shut = await put(id, issuerOf(id, { enabled: false }), toReplace(etag))
+    expect(shut.status).toBe(200)
+    const otherwise = issuerOf(id, { enabled: false, keys: { jwksUri: 'https://elsewhere.example/keys' } })
+    expect((await put(id, otherwise, toReplace(shut.body['etag']))).status).toBe(202)
+    expect((await put(id, issuerOf(id), toReplace(shut.body['etag']))).status).toBe(202)
+    const removed = await manage(`issuers/${id}`, { method: 'DELETE', headers: toReplace(shut.body['etag']) })
+    expect(removed.status).toBe(200)
+    expect((await put(id, issuerOf(id), toCreate)).status).toBe(202)
+  })
+
+  test('that says so itself is changed and removed by two persons, and shut by one', async () => {
+    const id = `team-${randomUUID().slice(0, 8)}`
+    const document = issuerOf(id, { requireApproval: true })
+    expect((await put(id, document, toCreate)).status).toBe(202)
+    await stack.documents.container('issuers').items.create(document)
+    const { etag } = (await manage(`issuers/${id}`)).body
+    expect((await put(id, issuerOf(id), toReplace(etag))).status).toBe(202)
+    expect((await manage(`issuers/${id}`, { method: 'DELETE', headers: toReplace(etag) })).status).toBe(202)
+    expect((await put(id, { ...document, enabled: false }, toReplace(etag))).status).toBe(200)
+  })
+
+  test('is not taken out of the reach of such a guardrail by one person', async () => {
+    const tag = `team-${randomUUID().slice(0, 8)}`
+    const labelled = issuerOf(tag, { labels: { tag } })
+    expect((await put(tag, labelled, toCreate)).status).toBe(201)
+    const guardrail = { schema: 1, id: tag, target: '*', effect: 'deny', requireApproval: true }
+    const rules = stack.documents.container('rules').items
+    await rules.create({ ...guardrail, workloads: [{ issuer: '*', namespace: 'nowhere' }] })
+    const { etag } = (await manage(`issuers/${tag}`)).body
+    const same = await put(tag, labelled, toReplace(etag))
+    expect(same.status).toBe(200)
+    await rules.create({ ...guardrail, id: `${tag}-2`, workloads: [{ issuer: { labels: { tag } } }] })
+    expect((await put(tag, issuerOf(tag), toReplace(same.body['etag']))).status).toBe(202)
+  })
+
+  test('is not changed by one person as long as a rule of such a target cannot be read', async () => {
+    const id = `team-${randomUUID().slice(0, 8)}`
+    const target = await guardedBy({ issuer: 'aks-local' }, { effect: 'perhaps' })
+    expect((await put(id, issuerOf(id), toCreate)).status).toBe(202)
+    const item = stack.documents.container('rules').item('opens', target)
+    await item.replace({ id: 'opens', target, deleted: true })
+    expect((await put(id, issuerOf(id), toCreate)).status).toBe(201)
+  })
+})
+
 describe('a secret of a target that wants a second person', () => {
   const named = { vault: 'corp', secret: 'Mainframe-FTP' }
 

@@ -1,0 +1,81 @@
+import canonicalize from 'canonicalize'
+import type { DocumentEditor, Draft } from './cosmos-document-editor.ts'
+import type { SecretReference } from './credentials/secret-reference.ts'
+import type { Stored } from './document.ts'
+import type { DocumentName, EditedContainer } from './document-kind.ts'
+import { isSameSecret, secretsNamed } from './secrets-named.ts'
+
+/** What tells whether a change waits for a second person. Everything throws 503 where it cannot be looked up. */
+export interface ApprovalSources {
+  readonly read: (container: EditedContainer, name: DocumentName) => ReturnType<DocumentEditor['read']>
+  /** The secrets of the targets that want a second person; but for one target, where one is named. */
+  readonly guardedSecrets: (exceptTarget: string | undefined) => Promise<readonly SecretReference[]>
+  /** Whether something that wants a second person rests on an issuer, by any of these versions of its document. */
+  readonly restsOnIssuer: (versions: readonly unknown[]) => Promise<boolean>
+}
+
+/** Tells whether a change waits for a second person: by what is stored, by what is to be stored, and by what rests on it. */
+export function approvalNeeded({ read, guardedSecrets, restsOnIssuer }: ApprovalSources) {
+  /** A new way to a secret that somebody has put under a second person's eyes. */
+  async function namesGuardedSecret(container: 'targets' | 'issuers', draft: Draft): Promise<boolean> {
+    const named = draft.action === 'put' ? secretsNamed(draft.document) : []
+    if (named.length === 0) return false
+    // A target may go on naming its own: an issuer that is called like it has nothing of it.
+    const guarded = await guardedSecrets(container === 'targets' ? draft.name.id : undefined)
+    return named.some(secret => guarded.some(other => isSameSecret(secret, other)))
+  }
+
+  async function ofIssuer(draft: Draft): Promise<boolean> {
+    const stored = await read('issuers', draft.name)
+    // Whoever is on call shuts an issuer alone. What it says of itself would be forgotten with it.
+    if (draft.action === 'remove') return saysSo(stored)
+    if (onlyShuts(draft.document, stored)) return false
+    if (saysSo(stored) || saysSo({ content: draft.document })) return true
+    const versions = stored ? [stored.content, draft.document] : [draft.document]
+    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer(versions)
+  }
+
+  async function ofRule(draft: Draft): Promise<boolean> {
+    const { partition } = draft.name
+    return partition === '*' ? ofItself('rules', draft) : saysSo(await read('targets', ownNameOf(partition)))
+  }
+
+  async function ofItself(container: 'rules' | 'targets', draft: Draft): Promise<boolean> {
+    const isNew = draft.action === 'put' && saysSo({ content: draft.document })
+    return isNew || saysSo(await read(container, draft.name))
+  }
+
+  return async (container: EditedContainer, draft: Draft): Promise<boolean> => {
+    switch (container) {
+      case 'rules':
+        return ofRule(draft)
+      case 'targets':
+        return (await ofItself('targets', draft)) || namesGuardedSecret('targets', draft)
+      case 'issuers':
+        return ofIssuer(draft)
+      case 'calendars':
+      case 'lockdowns':
+      case 'posture':
+        return false
+    }
+  }
+}
+
+/** Whether nothing else becomes of it than that it is not enabled. */
+function onlyShuts(document: unknown, stored: Stored<unknown> | undefined): boolean {
+  const content = stored?.content
+  if (typeof content !== 'object' || content === null) return false
+  return canonicalize({ ...content, enabled: false }) === canonicalize(document)
+}
+
+/** By what is written, readable or not. */
+function saysSo(found: { readonly content: unknown } | undefined): boolean {
+  const content = found?.content
+  return (
+    typeof content === 'object' && content !== null && 'requireApproval' in content && content.requireApproval === true
+  )
+}
+
+function ownNameOf(id: string): DocumentName {
+  return { id, partition: id }
+}
