@@ -83,6 +83,7 @@ export function openManage(surroundings: Surroundings): ManageGateway {
     byApplications,
     guardedSecrets: guardedSecrets(targets),
     restsOnIssuer: versions => guarded.onIssuer(versions.map(issuerFacts)),
+    restsOnCalendar: guarded.onCalendar,
     now,
   })
   const documents = {

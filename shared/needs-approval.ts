@@ -12,10 +12,11 @@ export interface ApprovalSources {
   readonly guardedSecrets: (exceptTarget: string | undefined) => Promise<readonly SecretReference[]>
   /** Whether something that wants a second person rests on an issuer, by any of these versions of its document. */
   readonly restsOnIssuer: (versions: readonly unknown[]) => Promise<boolean>
+  readonly restsOnCalendar: (id: string) => Promise<boolean>
 }
 
 /** Tells whether a change waits for a second person: by what is stored, by what is to be stored, and by what rests on it. */
-export function approvalNeeded({ read, guardedSecrets, restsOnIssuer }: ApprovalSources) {
+export function approvalNeeded({ read, guardedSecrets, restsOnIssuer, restsOnCalendar }: ApprovalSources) {
   /** A new way to a secret that somebody has put under a second person's eyes. */
   async function namesGuardedSecret(container: 'targets' | 'issuers', draft: Draft): Promise<boolean> {
     const named = draft.action === 'put' ? secretsNamed(draft.document) : []
@@ -54,6 +55,7 @@ export function approvalNeeded({ read, guardedSecrets, restsOnIssuer }: Approval
       case 'issuers':
         return ofIssuer(draft)
       case 'calendars':
+        return restsOnCalendar(draft.name.id)
       case 'lockdowns':
       case 'posture':
         return false

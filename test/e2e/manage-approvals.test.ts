@@ -352,6 +352,32 @@ describe('an issuer', () => {
   })
 })
 
+describe('a calendar', () => {
+  const calendar = (id: string) => ({ schema: 1, id, days: ['2026-12-25'] })
+  const window = (id: string) => ({ time: [{ from: '07:00', to: '19:00', timeZone: 'UTC', notOn: [id] }] })
+  const put = (id: string, headers: Record<string, string>) =>
+    manage(`calendars/${id}`, { method: 'PUT', body: { ...calendar(id), days: [] }, headers })
+
+  test.each<[string, (id: string, target: string) => Document]>([
+    ['a rule of such a target', (_, target) => ({ target, effect: 'deny' })],
+    ['such a guardrail', () => ({ target: '*', effect: 'deny', requireApproval: true })],
+  ])('that %s names is changed and removed by two persons', async (_, rule) => {
+    const id = `days-${randomUUID().slice(0, 8)}`
+    await stack.documents.container('calendars').items.create(calendar(id))
+    const { etag } = (await manage(`calendars/${id}`)).body
+    const { id: target } = await guarded()
+    const alone = await put(id, toReplace(etag))
+    expect(alone.status).toBe(200)
+    const workloads = [{ issuer: '*', namespace: 'nowhere' }]
+    const naming = { schema: 1, id, workloads, conditions: window(id), ...rule(id, target) }
+    await stack.documents.container('rules').items.create(naming)
+    const now = toReplace(alone.body['etag'])
+    expect((await put(id, now)).status).toBe(202)
+    expect((await manage(`calendars/${id}`, { method: 'DELETE', headers: now })).status).toBe(202)
+    expect((await manage(`calendars/${id}?dryRun=true`, { method: 'DELETE' })).body['requiresApproval']).toBe(true)
+  })
+})
+
 describe('a secret of a target that wants a second person', () => {
   const named = { vault: 'corp', secret: 'Mainframe-FTP' }
 
