@@ -30,7 +30,7 @@ import { calendarFromICalendar } from './rules/icalendar.ts'
 import { postureKind } from './rules/posture-kind.ts'
 import { postureAskedFor } from './rules/ruleset.ts'
 import { openWhatIf, type WhatIf } from './rules/what-if.ts'
-import { isSameSecret } from './secrets-named.ts'
+import { secretComparison } from './secrets-named.ts'
 import type { Settings } from './settings.ts'
 import { cosmosChecks } from './targets/cosmos-checks.ts'
 import { guardedSecrets } from './targets/cosmos-guarded-secrets.ts'
@@ -82,6 +82,7 @@ export function openManage(surroundings: Surroundings): ManageGateway {
     decisions: role.decisions,
     byApplications,
     guardedSecrets: guardedSecrets(targets),
+    isSameSecret: secretComparison(settings.vaults),
     restsOnIssuer: versions => guarded.onIssuer(versions.map(issuerFacts)),
     restsOnCalendar: guarded.onCalendar,
     now,
@@ -208,9 +209,6 @@ function openEditors(
 
 /** No document names the key from which every password is derived, by whichever alias of its vault. */
 function secretProblem(secret: SecretReference, { vaults, derivationKey }: Settings): string | undefined {
-  const vault = vaults.get(secret.vault)
-  if (!vault) return `no vault is called "${secret.vault}"`
-  const inSameVault = vault.href === vaults.get(derivationKey.vault)?.href
-  const isOwnKey = inSameVault && isSameSecret(secret, { ...derivationKey, vault: secret.vault })
-  return isOwnKey ? "that secret is the gateway's own" : undefined
+  if (!vaults.has(secret.vault)) return `no vault is called "${secret.vault}"`
+  return secretComparison(vaults)(secret, derivationKey) ? "that secret is the gateway's own" : undefined
 }

@@ -3,20 +3,23 @@ import type { DocumentEditor, Draft } from './cosmos-document-editor.ts'
 import type { SecretReference } from './credentials/secret-reference.ts'
 import type { Stored } from './document.ts'
 import type { DocumentName, EditedContainer } from './document-kind.ts'
-import { isSameSecret, secretsNamed } from './secrets-named.ts'
+import { type SameSecret, secretsNamed } from './secrets-named.ts'
 
 /** What tells whether a change waits for a second person. Everything throws 503 where it cannot be looked up. */
 export interface ApprovalSources {
   readonly read: (container: EditedContainer, name: DocumentName) => ReturnType<DocumentEditor['read']>
   /** The secrets of the targets that want a second person; but for one target, where one is named. */
   readonly guardedSecrets: (exceptTarget: string | undefined) => Promise<readonly SecretReference[]>
+  readonly isSameSecret: SameSecret
   /** Whether something that wants a second person rests on an issuer, by any of these versions of its document. */
   readonly restsOnIssuer: (versions: readonly unknown[]) => Promise<boolean>
   readonly restsOnCalendar: (id: string) => Promise<boolean>
 }
 
 /** Tells whether a change waits for a second person: by what is stored, by what is to be stored, and by what rests on it. */
-export function approvalNeeded({ read, guardedSecrets, restsOnIssuer, restsOnCalendar }: ApprovalSources) {
+export function approvalNeeded(sources: ApprovalSources) {
+  const { read, guardedSecrets, isSameSecret, restsOnIssuer, restsOnCalendar } = sources
+
   /** A new way to a secret that somebody has put under a second person's eyes. */
   async function namesGuardedSecret(container: 'targets' | 'issuers', draft: Draft): Promise<boolean> {
     const named = draft.action === 'put' ? secretsNamed(draft.document) : []

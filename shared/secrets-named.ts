@@ -9,7 +9,12 @@ export function secretsNamed(value: unknown): readonly SecretReference[] {
   return Object.values(value).flatMap(secretsNamed)
 }
 
-/** Whether two names are one secret's: Key Vault does not tell upper from lower case. */
-export function isSameSecret(one: SecretReference, other: SecretReference): boolean {
-  return one.vault === other.vault && one.secret.toLowerCase() === other.secret.toLowerCase()
+/** Whether two references are to one secret. */
+export type SameSecret = (one: SecretReference, other: SecretReference) => boolean
+
+/** Tells it by where the vaults are: two aliases may be one vault's, and Key Vault does not tell upper from lower case. */
+export function secretComparison(vaults: ReadonlyMap<string, URL>): SameSecret {
+  const placeOf = (alias: string) => vaults.get(alias)?.href ?? alias
+  return (one, other) =>
+    placeOf(one.vault) === placeOf(other.vault) && one.secret.toLowerCase() === other.secret.toLowerCase()
 }

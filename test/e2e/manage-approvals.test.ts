@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { startGateway } from '../../infra/local/stack.ts'
 import { approver, audience, operator } from '../../infra/local/world.ts'
 import { type Answer, type Document, type RunningStack, runStack, send } from '../running-stack.ts'
 
@@ -405,6 +406,28 @@ describe('a secret of a target that wants a second person', () => {
     const body = { schema: 1, id, issuerUrl: url, kind: 'kubernetes', audiences: [audience], tokenReview: review }
     expect((await manage(`issuers/${id}`, { method: 'PUT', body, headers: toCreate })).status).toBe(202)
     expect((await manage(`issuers/${id}`)).status).toBe(404)
+  })
+
+  test('is recognised under another alias of its vault', async () => {
+    await guarded()
+    const vaults = { corp: stack.vault.url, again: new URL('/', stack.vault.url).href }
+    const other = await startGateway(stack, { settings: { CAUSEWAY_VAULTS: JSON.stringify(vaults) } })
+    const id = `thief-${randomUUID().slice(0, 8)}`
+    const save = (secret: string) =>
+      send(`${other.url}/manage/targets/${id}`, {
+        method: 'PUT',
+        headers: { ...toCreate, authorization: `Bearer ${writer}` },
+        body: JSON.stringify({
+          ...{ schema: 1, id, provider: 'key-vault-secret', settings: {} },
+          scopes: { login: { secret: { vault: 'again', secret } } },
+        }),
+      })
+    try {
+      expect((await save('Mainframe-FTP')).status).toBe(202)
+      expect((await save('some-secret')).status).toBe(201)
+    } finally {
+      await other.stop()
+    }
   })
 
   test('is never the key from which passwords are derived', async () => {
