@@ -1,8 +1,6 @@
 import type { ExchangeEntry } from '../decisions/record.ts'
-import { decide } from './decide.ts'
 import { type Decision, type DenialReason, denialReasons } from './decision.ts'
 import type { Facts } from './facts.ts'
-import type { Ruleset } from './ruleset.ts'
 
 /** A record of an exchange, as far as it can be judged again. */
 export type RecordedExchange = Pick<
@@ -10,7 +8,16 @@ export type RecordedExchange = Pick<
   'decision' | 'outcome' | 'reason' | 'follows' | 'workload' | 'actor' | 'client' | 'facts'
 >
 
-/** What other rules would have made of past decisions. */
+/** What would be decided of a request: as its documents are now, and as a draft would have them. */
+export interface Verdicts {
+  readonly current: Verdict
+  readonly drafted: Verdict
+}
+
+/** As far as a decision is compared with another. */
+export type Verdict = Pick<Decision, 'outcome' | 'rules' | 'trace'> & { readonly reason?: DenialReason }
+
+/** What a draft would make of past requests, compared with what would be made of them now. */
 export interface Impact {
   /** How many decisions were judged again. */
   readonly judged: number
@@ -21,6 +28,8 @@ export interface Impact {
    * even where nothing seems to change.
    */
   readonly uncertain: number
+  /** How many of those judged would be decided otherwise today than they were, draft or no draft. */
+  readonly drift: number
   /** By workload, the most frequent first. */
   readonly newlyAllowed: readonly Change[]
   readonly newlyDenied: readonly Change[]
@@ -48,23 +57,28 @@ export interface Change {
 const shownDecisions = 5
 
 /**
- * Judges recorded exchanges again by a draft: what would be newly allowed and newly denied. `draft` gives the rule set of
- * a target, or undefined for a target that the draft does not touch. Pure.
+ * Judges recorded exchanges again, with a draft and without: what would be newly allowed and newly denied by it. What the
+ * record says came of them is no measure of the draft, since other changes have been made meanwhile. `verdictsOn` gives
+ * undefined for a request that the draft does not touch. Pure where that is.
  */
-export function impact(recorded: Iterable<RecordedExchange>, draft: (target: string) => Ruleset | undefined): Impact {
+export function impact(
+  recorded: Iterable<RecordedExchange>,
+  verdictsOn: (facts: Facts) => Verdicts | undefined,
+): Impact {
   const changes = { allowed: new Map<string, Change>(), denied: new Map<string, Change>() }
-  const counts = { judged: 0, notByRules: 0, uncertain: 0 }
+  const counts = { judged: 0, notByRules: 0, uncertain: 0, drift: 0 }
   for (const entry of recorded) {
     const facts = factsIn(entry)
-    const ruleset = facts && draft(facts.target.id)
+    const verdicts = facts && verdictsOn(facts)
     // What was allowed and then failed has two records: the first is the decision.
-    if (entry.follows || (facts && !ruleset)) continue
-    const before = outcomeByRules(entry)
-    counts[facts && ruleset && before ? 'judged' : 'notByRules'] += 1
-    if (!facts || !ruleset || !before) continue
-    const after = decide(ruleset, facts)
-    counts.uncertain += Number(isUncertain(after))
-    if (after.outcome !== before) add(changes[after.outcome], changeOf(entry.decision, facts, after))
+    if (entry.follows || (facts && !verdicts)) continue
+    const outcome = outcomeByRules(entry)
+    counts[verdicts && outcome ? 'judged' : 'notByRules'] += 1
+    if (!facts || !verdicts || !outcome) continue
+    const { current, drafted } = verdicts
+    counts.uncertain += Number(isUncertain(verdicts))
+    counts.drift += Number(current.outcome !== outcome)
+    if (drafted.outcome !== current.outcome) add(changes[drafted.outcome], changeOf(entry.decision, facts, verdicts))
   }
   return { ...counts, newlyAllowed: sorted(changes.allowed), newlyDenied: sorted(changes.denied) }
 }
@@ -79,12 +93,13 @@ function outcomeByRules({ outcome, reason }: RecordedExchange): Decision['outcom
   return outcome === 'denied' && denialReasons.some(each => each === reason) ? outcome : undefined
 }
 
-function isUncertain({ trace }: Decision): boolean {
-  const inForce = trace.filter(({ state }) => state === 'enforced')
+function isUncertain({ current, drafted }: Verdicts): boolean {
+  const inForce = [...current.trace, ...drafted.trace].filter(({ state }) => state === 'enforced')
   return inForce.some(({ tests }) => tests.some(({ unevaluable }) => unevaluable !== undefined))
 }
 
-function changeOf(decision: string, { workload, actor, target, scopes, time }: Facts, after: Decision): Change {
+function changeOf(decision: string, { workload, actor, target, scopes, time }: Facts, verdicts: Verdicts): Change {
+  const { drafted } = verdicts
   const at = new Date(time).toISOString()
   return {
     target: target.id,
@@ -94,9 +109,9 @@ function changeOf(decision: string, { workload, actor, target, scopes, time }: F
     count: 1,
     first: at,
     last: at,
-    rules: after.rules.map(({ id }) => id),
-    ...(after.outcome === 'denied' && { reason: after.reason }),
-    uncertain: Number(isUncertain(after)),
+    rules: drafted.rules.map(({ id }) => id),
+    ...(drafted.reason !== undefined && { reason: drafted.reason }),
+    uncertain: Number(isUncertain(verdicts)),
     decisions: [decision],
   }
 }

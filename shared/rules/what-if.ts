@@ -3,7 +3,9 @@ import type { DocumentName } from '../document-kind.ts'
 import type { Calendars } from './calendar.ts'
 import type { Sample, SampleQuery } from './cosmos-recorded-exchanges.ts'
 import type { StoredRules } from './cosmos-rules.ts'
-import { type Change, impact } from './impact.ts'
+import { decide } from './decide.ts'
+import type { Facts } from './facts.ts'
+import { type Change, impact, type Verdicts } from './impact.ts'
 import { lint, type Warning } from './lint.ts'
 import type { Rule } from './rule.ts'
 import { compileRules, parseRule, type Ruleset } from './ruleset.ts'
@@ -32,6 +34,8 @@ export interface ImpactReport {
   readonly notJudged: number
   /** Of those judged, for how many a rule asks for something that the record does not hold. */
   readonly uncertain: number
+  /** Of those judged, how many would be decided otherwise today than they were, draft or no draft. */
+  readonly drift: number
   /** ISO 8601: the records of this time were looked at. `complete`: that is all that was asked for. */
   readonly from: string
   readonly to: string
@@ -83,18 +87,25 @@ const everyTarget = '*'
 export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOptions): WhatIf {
   const rulesIn = async (partition: string) => (await rules(partition)).rules
 
-  /** The rule sets of some targets, with the draft in its place. */
-  async function rulesetsOf(targets: readonly string[], draft: RuleDraft): Promise<ReadonlyMap<string, Ruleset>> {
+  /** What decides about some targets: as it is, and with the draft in its place. */
+  async function tryOn(targets: readonly string[], draft: RuleDraft): Promise<(facts: Facts) => Verdicts | undefined> {
     const current = await calendars()
     const isGuardrail = draft.name.partition === everyTarget
-    const stored = await rulesIn(everyTarget)
-    const guardrails = compileRules(isGuardrail ? put(stored, draft) : stored)
-    const found = new Map<string, Ruleset>()
+    const guardrails = compileTwice(await rulesIn(everyTarget), isGuardrail ? draft : undefined)
+    const found = new Map<string, Readonly<Record<'current' | 'drafted', Ruleset>>>()
     for (const target of targets.slice(0, judgedTargets)) {
-      const own = compileRules(isGuardrail ? await rulesIn(target) : put(await rulesIn(target), draft))
-      found.set(target, { own, guardrails, calendars: current })
+      const own = compileTwice(await rulesIn(target), isGuardrail ? undefined : draft)
+      const rulesetOf = (of: 'current' | 'drafted') => ({
+        own: own[of],
+        guardrails: guardrails[of],
+        calendars: current,
+      })
+      found.set(target, { current: rulesetOf('current'), drafted: rulesetOf('drafted') })
     }
-    return found
+    return facts => {
+      const rulesets = found.get(facts.target.id)
+      return rulesets && { current: decide(rulesets.current, facts), drafted: decide(rulesets.drafted, facts) }
+    }
   }
 
   return {
@@ -118,8 +129,8 @@ export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOpt
       const found = await sample({ targets, from, to, max })
       const { exchanges } = found
       const asked = new Set(exchanges.flatMap(({ facts }) => (facts ? [facts.target.id] : [])))
-      const rulesets = await rulesetsOf(partition === everyTarget ? [...asked] : [partition], draft)
-      const { newlyAllowed, newlyDenied, judged, uncertain } = impact(exchanges, target => rulesets.get(target))
+      const verdictsOn = await tryOn(partition === everyTarget ? [...asked] : [partition], draft)
+      const { newlyAllowed, newlyDenied, judged, uncertain, drift } = impact(exchanges, verdictsOn)
       return {
         newlyDenied: newlyDenied.slice(0, shown).map(reported),
         newlyAllowed: newlyAllowed.slice(0, shown).map(reported),
@@ -127,12 +138,19 @@ export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOpt
         judged,
         notJudged: exchanges.length + found.unreadable - judged,
         uncertain,
+        drift,
         from: new Date(found.from).toISOString(),
         to: new Date(to).toISOString(),
         complete: found.complete,
       }
     },
   }
+}
+
+/** The rules of a partition, as they are and with a draft among them. */
+function compileTwice(stored: readonly Stored<unknown>[], draft: RuleDraft | undefined) {
+  const current = compileRules(stored)
+  return { current, drafted: draft ? compileRules(put(stored, draft)) : current }
 }
 
 /** The rules of a partition as they would be stored. */

@@ -64,6 +64,19 @@ describe('a dry run', () => {
     expect((await manage(path)).body).toEqual(before.body)
   })
 
+  test('of what is there already has no impact, though others were denied before, and tells how many those are', async () => {
+    const { target, path } = await leased()
+    const billing = await stack.podToken('billing/batch')
+    expect((await stack.exchange({ audience: target, subject_token: billing })).status).toBe(400)
+    const rule = allowRule('later', target, { workloads: [{ issuer: 'aks-local', namespace: 'billing' }] })
+    expect((await manage(`rules/${target}/later`, { method: 'PUT', body: rule, headers: toCreate })).status).toBe(201)
+    const { rule: body } = (await manage(path)).body
+    expect((await manage(`${path}?dryRun=true`, { method: 'PUT', body })).body).toMatchObject({
+      diff: [],
+      impact: { newlyAllowed: [], newlyDenied: [], judged: 2, drift: 1 },
+    })
+  })
+
   test('of a removal tells whom it would deny, and of a rule that is new whom it would allow', async () => {
     const { target, path } = await leased()
     const removal = await manage(`${path}?dryRun=true`, { method: 'DELETE' })

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { exchange } from '../../shared/exchange.ts'
+import { decide } from '../../shared/rules/decide.ts'
 import { type Impact, impact, type RecordedExchange } from '../../shared/rules/impact.ts'
+import type { Ruleset } from '../../shared/rules/ruleset.ts'
 import { lockdownDocument } from '../../shared/workload/lockdown.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { asked, openRoute, type Route } from '../exchange-steps.ts'
@@ -28,10 +30,27 @@ async function recordsOf(route: Route, ...past: readonly Past[]): Promise<readon
   return JSON.parse(JSON.stringify(route.entries))
 }
 
-/** What rules of `orders-db` would make of them; they touch no other target. */
+/** What a draft of the rules of `orders-db` would make of them, in place of some others; it touches no other target. */
+function comparedWith(
+  current: readonly RuleDocument[],
+  recorded: readonly RecordedExchange[],
+  drafted: Ruleset,
+): Impact {
+  const now = rulesetOf(...current)
+  return impact(recorded, facts =>
+    facts.target.id === 'orders-db' ? { current: decide(now, facts), drafted: decide(drafted, facts) } : undefined,
+  )
+}
+
+/** The same, in place of the one rule by which a route decides unless said. */
 function judgedBy(recorded: readonly RecordedExchange[], ...rules: readonly RuleDocument[]): Impact {
-  const ruleset = rulesetOf(...rules)
-  return impact(recorded, target => (target === 'orders-db' ? ruleset : undefined))
+  return comparedWith([allow('payments-reads')], recorded, rulesetOf(...rules))
+}
+
+/** What a draft that denies every request, whatever its target, would make of them. */
+function allDenied(recorded: readonly RecordedExchange[]): Impact {
+  const [now, draft] = [rulesetOf(allow('payments-reads')), rulesetOf(deny('b'))]
+  return impact(recorded, facts => ({ current: decide(now, facts), drafted: decide(draft, facts) }))
 }
 
 const billingBatch: Workload = {
@@ -52,7 +71,26 @@ describe('a draft', () => {
   test('that is the same as what decided changes nothing', async () => {
     const rules = [allow('a', { workloads: [{ issuer: '*', namespace: 'payments' }] })]
     const recorded = await recordsOf(openRoute(...rules), {}, { workload: billingBatch }, { scopes: ['write'] })
-    expect(judgedBy(recorded, ...rules)).toEqual({ judged: 3, notByRules: 0, uncertain: 0, ...noChange })
+    expect(comparedWith(rules, recorded, rulesetOf(...rules))).toEqual({
+      judged: 3,
+      notByRules: 0,
+      uncertain: 0,
+      drift: 0,
+      ...noChange,
+    })
+  })
+
+  test('that changes nothing changes nothing, though decisions would be others today: that is drift', async () => {
+    const recorded = await recordsOf(openRoute(), {}, { workload: billingBatch }, { scopes: ['write'] })
+    const now = [allow('a', { scopes: ['read', 'write'] }), deny('b', someoneElse)]
+    const found = comparedWith(now, recorded, rulesetOf(...now))
+    expect(found).toEqual({ judged: 3, notByRules: 0, uncertain: 0, drift: 2, ...noChange })
+    const without = comparedWith(now, recorded, rulesetOf(allow('a')))
+    expect(without).toMatchObject({
+      newlyAllowed: [{ ...ofBilling, scopes: ['read'], count: 1 }],
+      newlyDenied: [{ ...ofPayments, scopes: ['write'], count: 1 }],
+      drift: 2,
+    })
   })
 
   test('that allows more tells who would get what, by which rules', async () => {
@@ -61,6 +99,7 @@ describe('a draft', () => {
       judged: 2,
       notByRules: 0,
       uncertain: 0,
+      drift: 0,
       newlyDenied: [],
       newlyAllowed: [
         {
@@ -153,7 +192,8 @@ describe('what would change is told', () => {
   test('apart for each set of scopes, in whichever order they were asked for', async () => {
     const scopes = [['read', 'write'], ['write', 'read'], ['read']]
     const route = openRoute(allow('a', { scopes: ['read', 'write'] }))
-    const found = judgedBy(await recordsOf(route, ...scopes.map(each => ({ scopes: each }))), deny('b'))
+    const recorded = await recordsOf(route, ...scopes.map(each => ({ scopes: each })))
+    const found = comparedWith([allow('a', { scopes: ['read', 'write'] })], recorded, rulesetOf(deny('b')))
     expect(found.newlyDenied).toMatchObject([
       { scopes: ['read', 'write'], count: 2 },
       { scopes: ['read'], count: 1 },
@@ -168,7 +208,7 @@ describe('what would change is told', () => {
 
   test('apart for each target', async () => {
     const recorded = await recordsOf(openRoute(), {}, { target: 'mainframe' })
-    const found = impact(recorded, () => rulesetOf(deny('b')))
+    const found = allDenied(recorded)
     expect(found.newlyDenied.map(({ target }) => target)).toEqual(['orders-db', 'mainframe'])
   })
 })
@@ -186,8 +226,8 @@ describe('what no rule decided is counted and not judged', () => {
     happens(route)
     const recorded = await recordsOf(route, past)
     expect(recorded).toHaveLength(1)
-    const found = impact(recorded, () => rulesetOf(deny('b')))
-    expect(found).toEqual({ judged: 0, notByRules: 1, uncertain: 0, ...noChange })
+    const found = allDenied(recorded)
+    expect(found).toEqual({ judged: 0, notByRules: 1, uncertain: 0, drift: 0, ...noChange })
   })
 
   test('but what was allowed and could not be minted is judged, once', async () => {
@@ -223,12 +263,12 @@ describe('where a rule asks for posture', () => {
   test('that the record does not hold, it is uncertain that nothing changes', async () => {
     const recorded = await recordsOf(openRoute(), { scopes: ['write'] })
     const found = judgedBy(recorded, allow('a', { scopes: ['write'], conditions }))
-    expect(found).toEqual({ judged: 1, notByRules: 0, uncertain: 1, ...noChange })
+    expect(found).toEqual({ judged: 1, notByRules: 0, uncertain: 1, drift: 0, ...noChange })
   })
 
   test('that the record holds, the outcome is certain', async () => {
     const draft = allow('a', { conditions })
-    expect(judgedBy(await recordsOf(observed(0), {}), draft)).toMatchObject({ uncertain: 0, ...noChange })
+    expect(judgedBy(await recordsOf(observed(0), {}), draft)).toMatchObject({ uncertain: 0, drift: 0, ...noChange })
     const found = judgedBy(await recordsOf(observed(1), {}), draft)
     expect(found).toMatchObject({ uncertain: 0, newlyDenied: [{ reason: 'condition_not_met', uncertain: 0 }] })
   })
@@ -236,6 +276,6 @@ describe('where a rule asks for posture', () => {
   test('and is report-only or about somebody else, the outcome is certain', async () => {
     const recorded = await recordsOf(openRoute(), {})
     const others = [deny('b', { state: 'report-only', conditions }), allow('c', { ...someoneElse, conditions })]
-    expect(judgedBy(recorded, allow('a'), ...others)).toMatchObject({ uncertain: 0, ...noChange })
+    expect(judgedBy(recorded, allow('a'), ...others)).toMatchObject({ uncertain: 0, drift: 0, ...noChange })
   })
 })
