@@ -81,6 +81,9 @@ export const version = z.object({
   content: z.unknown().optional(),
 })
 
+/** Live leases that a lockdown names. `more`: there may be more of them. */
+export const matchingLeases = z.strictObject({ found: z.int(), more: z.boolean() })
+
 export const proposed = z.strictObject({ change: z.guid(), lapsesAt: time, next: z.string() })
 export const removed = z.object({ removed: z.literal(true), inForceWithin: z.int() })
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type OperatorRole, readers } from './manage/operator.ts'
-import { pageOf, proposed, rehearsed, removed, version } from './openapi-answers.ts'
+import { anyObject, matchingLeases, pageOf, proposed, rehearsed, removed, version } from './openapi-answers.ts'
 import type { DocumentSchemaName, DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
 
 interface DocumentRow {
@@ -24,6 +24,8 @@ const saving = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
 const removing = saving.extend({
   leases: z.enum(['keep', 'revoke']).optional().describe('Of rules, required: what becomes of their leases.'),
 })
+/** As a lockdown, but for the `id`. */
+const lockdownWithoutId = anyObject.describe('A lockdown without its id.')
 const listing = z.strictObject({ continuation: z.string().optional() })
 
 /** Every kind of document is reached alike. */
@@ -42,7 +44,11 @@ function rowsOf(
   inList: z.ZodType,
 ): readonly RouteRow[] {
   const one = `manage/${plural}/${place}`
-  const stored = z.strictObject({ [singular]: schema, etag: z.string(), inForceWithin: z.int() })
+  const isLockdown = plural === 'lockdowns'
+  const stored = z.strictObject({
+    ...{ [singular]: schema, etag: z.string(), inForceWithin: z.int() },
+    ...(isLockdown && { matchingLeases: matchingLeases.optional() }),
+  })
   const listed = z.strictObject({ [singular]: inList, etag: z.string() })
   const query = plural === 'rules' ? listing.extend({ target: z.string().optional() }) : listing
   const row = (route: string, operations: RouteRow['operations']): RouteRow => ({ route, family: 'manage', operations })
@@ -53,7 +59,19 @@ function rowsOf(
   const writing = { roles: [mayWrite], conditions, errors: [404, 412, 422, 428] }
   const saved = { 200: z.union([stored, rehearsed]), 201: stored, 202: proposed }
   return [
-    row(`manage/${plural}`, { get: { ...read(`Lists ${plural}.`, pageOf(plural, listed), []), query } }),
+    row(`manage/${plural}`, {
+      get: { ...read(`Lists ${plural}.`, pageOf(plural, listed), []), query },
+      ...(isLockdown && {
+        post: {
+          summary: 'Locks down, under an id that it is given.',
+          roles: [mayWrite],
+          query: saving,
+          body: { type: 'application/json', schema: lockdownWithoutId },
+          answers: { 200: rehearsed, 201: stored },
+          errors: [422],
+        },
+      }),
+    }),
     row(one, {
       get: read(`Reads a ${singular}.`, stored),
       put: {

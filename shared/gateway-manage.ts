@@ -11,6 +11,7 @@ import type { DocumentKind, EditedContainer } from './document-kind.ts'
 import { openRole, type RoleParts, type Surroundings } from './gateway-role.ts'
 import { cosmosLeaseSearch } from './leases/cosmos-lease-search.ts'
 import { cosmosLeases } from './leases/cosmos-leases.ts'
+import { type LockedLeases, lockedLeaseCounter } from './leases/cosmos-locked-leases.ts'
 import { type OperatorLeases, operatorLeases } from './leases/operator-leases.ts'
 import { revokeByOperator } from './leases/revoke-by-operator.ts'
 import type { CalendarDocument } from './rules/calendar.ts'
@@ -42,10 +43,11 @@ import { clientSeenBy } from './workload/client-address.ts'
 import { openCountries } from './workload/client-country.ts'
 import { issuerKind } from './workload/cosmos-issuer-kind.ts'
 import { cosmosIssuers } from './workload/cosmos-issuers.ts'
+import { lockdownKind } from './workload/cosmos-lockdown-kind.ts'
 import { cosmosLockdowns } from './workload/cosmos-lockdowns.ts'
 import { fetchJson } from './workload/https-json.ts'
 import { issuerFacts } from './workload/issuer-facts.ts'
-import { lockdownKind } from './workload/lockdown-kind.ts'
+import { lockdownDocument } from './workload/lockdown.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
 import { verifyPasted } from './workload/verify-pasted.ts'
 import { tokenVerifier, type VerifyToken } from './workload/verify-token.ts'
@@ -64,6 +66,8 @@ export interface ManageGateway {
   readonly calendarFrom: (upload: Omit<Parameters<typeof calendarFromICalendar>[0], 'now'>) => CalendarConversion
   readonly decisions: DecisionSearch
   readonly leases: OperatorLeases
+  /** The live leases that a lockdown names; undefined where the document is none. */
+  readonly lockedLeases: (lockdown: unknown) => Promise<LockedLeases | undefined>
   readonly posture: PostureWriter
   readonly checks: Doctor
 }
@@ -110,7 +114,12 @@ export function openManage(surroundings: Surroundings): ManageGateway {
 function openOperations({ container, decisions }: RoleParts, now: () => number) {
   const search = cosmosLeaseSearch(container('leases'))
   const store = cosmosLeases(container('leases'))
+  const countLocked = lockedLeaseCounter(container('leases'))
   return {
+    lockedLeases: async (document: unknown) => {
+      const { data: lockdown } = lockdownDocument.safeParse(document)
+      return lockdown && countLocked(lockdown)
+    },
     decisions: cosmosDecisionSearch({
       decisions: container('decisions'),
       streams: container('streams'),
@@ -202,7 +211,9 @@ function openEditors(
     targets: editor(targetKind({ findProvider, problemOfSecret, targets: container('targets') })),
     issuers: editor(issuerKind({ problemOfSecret, issuers: container('issuers') })),
     calendars: editor(calendarKind),
-    lockdowns: editor(lockdownKind),
+    lockdowns: editor(
+      lockdownKind({ issuers: container('issuers'), targets: container('targets'), rules: container('rules'), now }),
+    ),
     posture: editor(postureKind),
   }
 }

@@ -3,10 +3,11 @@ import { documentId } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import { everyMethod } from '../answer.ts'
 import { readBody } from '../read-body.ts'
+import { notThere } from './document-answers.ts'
 import { type Asked, type DocumentRoutes, registerDocuments } from './documents.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
-import { documentBytes, notThere, saveDocument } from './save-document.ts'
+import { documentBytes, saveDocument } from './save-document.ts'
 import { methodNotAllowed } from './search-query.ts'
 
 /** `/manage/calendars`: named days that time windows know. */

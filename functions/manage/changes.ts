@@ -5,11 +5,11 @@ import type { ManageGateway } from '../../shared/gateway.ts'
 import { type PendingChange, standingOf, standings } from '../../shared/pending-change.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
+import { answerChange, inForceWithin } from './document-answers.ts'
 import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
 import { endLeasesOf } from './rule-leases.ts'
-import { answerChange, inForceWithin } from './save-document.ts'
 import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
 
 /** The query of `GET /manage/changes`. */

@@ -7,9 +7,10 @@ import type { ManageGateway } from '../../shared/gateway.ts'
 import type { RuleDraft } from '../../shared/rules/what-if.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { everyMethod, jsonAnswer } from '../answer.ts'
+import { answerStored, notThere } from './document-answers.ts'
 import { asOperator, type OperatorRole } from './operator.ts'
 import { problem } from './problem.ts'
-import { answerStored, notThere, put, remove, restore } from './save-document.ts'
+import { create, put, remove, restore } from './save-document.ts'
 import { methodNotAllowed } from './search-query.ts'
 
 /** How one kind of document is reached over HTTP. */
@@ -24,6 +25,10 @@ export interface DocumentRoutes {
   readonly mayWrite: readonly OperatorRole[]
   /** What a dry run tells besides what would be different. */
   readonly foresee?: (draft: RuleDraft, operator: Workload) => Promise<Readonly<Record<string, unknown>>>
+  /** What is told besides of one that was saved. Never throws: it is saved by then. */
+  readonly tellSaved?: (document: unknown) => Promise<Readonly<Record<string, unknown>>>
+  /** Of documents that are made in haste: an id for one, so that nobody has to think of it. */
+  readonly newId?: () => string
   /** Of documents that leases rest on: ends those leases. Who removes one has to say what becomes of them. */
   readonly endLeases?: (name: DocumentName, operator: Workload) => Promise<unknown>
 }
@@ -58,7 +63,11 @@ type Answering = Promise<HttpResponseInit> | HttpResponseInit
 
 function answerList(asked: Asked): Answering {
   const { request, routes } = asked
-  if (request.method !== 'GET') return methodNotAllowed('GET')
+  const { newId } = routes
+  if (newId && request.method === 'POST') {
+    return asOperator(asked, routes.mayWrite, operator => create(asked, newId(), operator))
+  }
+  if (request.method !== 'GET') return methodNotAllowed(newId ? 'GET, POST' : 'GET')
   return asOperator(asked, routes.mayRead, async () => {
     const { query } = request
     const page = await routes.editor.list(listedPartition(asked), query.get('continuation') ?? undefined)

@@ -61,7 +61,7 @@ const refusedWithin = 15
 
 const warning =
   'A workload whose rules still allow it may ask again, and is given another account. What prevents that is a lockdown: ' +
-  'PUT /manage/lockdowns/{id}, with "revokeLeases": true to end its leases as well.'
+  'POST /manage/lockdowns, with "revokeLeases": true to end its leases as well.'
 
 /** `/manage/leases`: the accounts that were made and must be taken back. */
 export function registerLeases(manage: ManageGateway): void {

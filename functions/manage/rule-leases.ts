@@ -6,9 +6,9 @@ import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Revoker } from '../../shared/leases/revoke-by-operator.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { everyMethod, jsonAnswer } from '../answer.ts'
+import { inForceWithin } from './document-answers.ts'
 import { asOperator } from './operator.ts'
 import { problem } from './problem.ts'
-import { inForceWithin } from './save-document.ts'
 import { methodNotAllowed } from './search-query.ts'
 
 /** What became of the leases that rest on a rule. `more`: some are left or may be made yet, and asking again ends them. */

@@ -1,21 +1,17 @@
 import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
-import type { Proposed } from '../../shared/approvals.ts'
-import type { Changed, Draft, Expected, Proposal } from '../../shared/cosmos-document-editor.ts'
-import type { Stored } from '../../shared/document.ts'
+import type { Draft, Expected, Proposal } from '../../shared/cosmos-document-editor.ts'
 import type { DocumentName } from '../../shared/document-kind.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
 import { readBody } from '../read-body.ts'
+import { answerChange, inForceWithin, notSaved, notThere } from './document-answers.ts'
 import type { Asked, DocumentRoutes } from './documents.ts'
 import { problem } from './problem.ts'
 import { parseQuery } from './search-query.ts'
 
 /** A document of more bytes than this is refused. */
 export const documentBytes = 256 * 1024
-
-/** After this many seconds a change is in force on every instance. */
-export const inForceWithin = 15
 
 /** What is to be done, as the query says. A word that is not known must not save what was only to be tried. */
 const saving = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
@@ -30,6 +26,20 @@ export async function put(asked: Writing, name: DocumentName, operator: Workload
   return saveDocument(asked, { name, document }, operator)
 }
 
+/** Saves the document in the body under an id that nobody had to think of, or says what that would come to. */
+export async function create(asked: Writing, id: string, operator: Workload): Promise<HttpResponseInit> {
+  const { routes, request } = asked
+  const { success, data: content } = z
+    .record(z.string(), z.unknown())
+    .safeParse(parseJson(await readBody(request, documentBytes)))
+  if (!success) return problem(400, { detail: 'expected a JSON document' })
+  if ('id' in content) return notSaved(routes, [{ path: ['id'], detail: 'expected none: PUT takes an id' }])
+  const draft = { name: { id, partition: id }, document: { ...content, id } }
+  const answer = await saveAt('absent', asked, draft, operator)
+  if (answer.status !== 201) return answer
+  return { ...answer, headers: { ...answer.headers, location: `/manage/${routes.plural}/${id}` } }
+}
+
 /** Saves an earlier version again, as a change like any other. */
 export async function restore(asked: Writing, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
   const { request, routes } = asked
@@ -38,21 +48,37 @@ export async function restore(asked: Writing, name: DocumentName, operator: Work
   return saveDocument(asked, { name, document: found.content }, operator, 200)
 }
 
+/** A document, and where it is to be saved. */
+interface Drafted {
+  readonly name: DocumentName
+  readonly document: unknown
+}
+
 /** Saves a document under the condition of the request, or says what that would come to. */
 export async function saveDocument(
+  asked: Writing,
+  draft: Drafted,
+  operator: Workload,
+  created = 201,
+): Promise<HttpResponseInit> {
+  return saveAt(expectedVersion(asked.request), asked, draft, operator, created)
+}
+
+async function saveAt(
+  expected: Expected | undefined,
   { request, routes }: Writing,
-  { name, document }: { readonly name: DocumentName; readonly document: unknown },
+  { name, document }: Drafted,
   operator: Workload,
   created = 201,
 ): Promise<HttpResponseInit> {
   const query = parseQuery(request, saving)
   if ('refused' in query) return query.refused
-  const expected = expectedVersion(request)
   if (query.value.dryRun === 'true')
     return rehearse(routes, { action: 'put', name, document, ...asDraft(expected) }, operator)
   if (!expected) return preconditionRequired('If-None-Match: * to create, If-Match: <etag> to replace')
   const saved = await routes.editor.save({ action: 'put', name, document, expected }, operator)
-  return answerChange(expected === 'absent' ? created : 200, saved, routes)
+  const told = saved.kind === 'changed' ? await routes.tellSaved?.(document) : undefined
+  return answerChange(expected === 'absent' ? created : 200, saved, routes, told)
 }
 
 /** Removes the document, and where leases rest on it ends them as the request says; or says what that would come to. */
@@ -104,41 +130,6 @@ function expectedVersion(request: HttpRequest): Expected | undefined {
   const etag = request.headers.get('if-match')
   if (etag && etag !== '*') return { etag }
   return request.headers.get('if-none-match') === '*' ? 'absent' : undefined
-}
-
-/** The answer to a change: made, proposed, or refused. */
-export function answerChange(
-  status: number,
-  changed: Changed | Proposed,
-  routes: Pick<DocumentRoutes, 'singular'>,
-): HttpResponseInit {
-  switch (changed.kind) {
-    case 'changed':
-      return answerStored(status, changed.document, routes)
-    case 'proposed': {
-      const { change, lapsesAt } = changed
-      const next = 'It takes effect when another person with Rules.Approve approves it.'
-      return jsonAnswer(202, { change, lapsesAt, next }, { location: `/manage/changes/${change}` })
-    }
-    case 'conflict':
-      return problem(412, { detail: `the ${routes.singular} is not at that version: read it again` })
-    case 'invalid':
-      return problem(422, { detail: `the ${routes.singular} was not saved`, problems: changed.problems })
-  }
-}
-
-/** The answer that shows a document and its version. */
-export function answerStored(
-  status: number,
-  { content, version }: Stored<unknown>,
-  { singular }: Pick<DocumentRoutes, 'singular'>,
-): HttpResponseInit {
-  return jsonAnswer(status, { [singular]: content, etag: version, inForceWithin }, { etag: version })
-}
-
-/** The answer where there is no such document. */
-export function notThere({ singular }: Pick<DocumentRoutes, 'singular'>): HttpResponseInit {
-  return problem(404, { detail: `there is no such ${singular}` })
 }
 
 function preconditionRequired(expected: string): HttpResponseInit {

@@ -46,8 +46,8 @@ export interface LeaseQuery {
 }
 
 /** The container has the places under quotas too. */
-const isLease = 'NOT STARTSWITH(c.id, "place-")'
-const isLive =
+export const isLease = 'NOT STARTSWITH(c.id, "place-")'
+export const isLive =
   '(c.state IN ("reserved", "active") ' +
   'OR c.state = "revoking" AND c.cause = "expired" AND c.onExpiry = "finish-transactions")'
 const isStuck = 'c.state = "revoking" AND c.attempts > 0'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Document, logIn, type RunningStack, runStack } from '../running-stack.ts'
 import { type AskManage, askingOf } from './operator-requests.ts'
 import { until } from './until.ts'
@@ -70,18 +70,91 @@ test('a lockdown blocks exchanges, ends what matches, is on record, and gives ac
   ])
 })
 
-test.each<[string, Document]>([
+test.each<[string, Document, string?]>([
   ['without a reason', { reason: undefined }],
   ['of nothing', { blocks: {} }],
   ['of what it cannot name', { blocks: { cluster: 'aks-local' } }],
   ['that ends at no time', { expiresAt: 'tomorrow' }],
-])('a lockdown %s is refused, and blocks nobody', async (_, changes) => {
+  ['that has ended already', { expiresAt: '2026-01-01T00:00:00Z' }, '/expiresAt'],
+  ['of an issuer that there is not', { blocks: { issuer: 'aks-loca' } }, '/blocks/issuer'],
+  ['of a target that there is not', { blocks: { target: 'nothing' } }, '/blocks/target'],
+  ['of a rule that there is not', { blocks: { rule: 'nothing' } }, '/blocks/rule'],
+  ['of a rule of another target', { blocks: { target: 'orders-db', rule: 'billing-batch-mainframe' } }, '/blocks/rule'],
+  ['of a guardrail, which gives nothing', { blocks: { rule: 'quarantine' } }, '/blocks/rule'],
+])('a lockdown %s is refused, and blocks nobody', async (_, changes, pointer?) => {
   const audience = await target()
   const id = `incident-${randomUUID()}`
   const body = { schema: 1, id, blocks: { target: audience }, reason: 'incident 42', ...changes }
-  expect((await manage(`lockdowns/${id}`, { method: 'PUT', body, headers: toCreate })).status).toBe(422)
+  const refused = await manage(`lockdowns/${id}`, { method: 'PUT', body, headers: toCreate })
+  const told = pointer === undefined ? {} : { problems: [{ pointer, detail: expect.any(String) }] }
+  expect({ status: refused.status, ...refused.body }).toMatchObject({ status: 422, ...told })
   expect((await manage(`lockdowns/${id}`)).status).toBe(404)
   expect(await statusAt(audience)()).toBe(200)
+})
+
+describe('a lockdown tells how many live leases it names', () => {
+  async function found(blocks: unknown): Promise<unknown> {
+    const body = { schema: 1, blocks, reason: 'an exercise', expiresAt: inAnHour() }
+    const tried = await manage('lockdowns?dryRun=true', { method: 'POST', body })
+    expect(tried.status).toBe(200)
+    const made = await manage('lockdowns', { method: 'POST', body })
+    expect(made.status).toBe(201)
+    const headers = { 'if-match': String(made.body['etag']) }
+    const { pathname } = new URL(String(made.headers.get('location')), stack.gateway.url)
+    expect((await manage(pathname.replace('/manage/', ''), { method: 'DELETE', headers })).status).toBe(200)
+    return made.body['matchingLeases']
+  }
+
+  test('by what it names, of leases that are alive', async () => {
+    const audience = await target()
+    await until(statusAt(audience), status => status === 200)
+    const other = await target()
+    const gone = await stack.issue({ audience: other })
+    await stack.changeLease(String(gone.lease_id), { state: 'revoked' })
+    const one = { found: 1, more: false }
+    const none = { found: 0, more: false }
+    expect(await found({ target: audience })).toEqual(one)
+    expect(await found({ target: other })).toEqual(none)
+    expect(await found({ target: audience, issuer: 'aks-local', namespace: 'payments' })).toEqual(one)
+    expect(await found({ target: audience, namespace: 'billing' })).toEqual(none)
+    expect(await found({ rule: `allow-${audience}` })).toEqual(one)
+    expect(await found({ target: audience, keyId: 'another' })).toEqual(none)
+  })
+
+  test('where they cannot be counted it stands all the same, and says nothing of them', async () => {
+    const removeFault = stack.cosmos.faults.add({ container: 'leases', action: 'query', status: 503 })
+    const body = { schema: 1, blocks: { namespace: 'nobody' }, reason: 'an exercise', expiresAt: inAnHour() }
+    const made = await manage('lockdowns', { method: 'POST', body })
+    removeFault()
+    expect(made.status).toBe(201)
+    expect(made.body).not.toHaveProperty('matchingLeases')
+  })
+})
+
+describe('a lockdown that is posted', () => {
+  const body = { schema: 1, blocks: { namespace: 'nobody' }, reason: 'an exercise', expiresAt: '2100-01-01T00:00:00Z' }
+  const post = (document: unknown, roles?: readonly string[]) =>
+    manage('lockdowns', { method: 'POST', body: document, ...(roles && { roles }) })
+
+  test('is given an id, and is found where the answer says', async () => {
+    const [made, other] = [await post(body), await post(body)]
+    expect([made.status, other.status]).toEqual([201, 201])
+    const location = String(made.headers.get('location'))
+    expect(location).toMatch(/^\/manage\/lockdowns\/lockdown-\d{4}-\d\d-\d\d-[0-9a-f]{8}$/)
+    expect(other.headers.get('location')).not.toBe(location)
+    const { lockdown, etag } = (await manage(location.replace('/manage/', ''))).body
+    expect(lockdown).toEqual({ ...body, id: location.split('/').at(-1) })
+    expect(etag).toBe(made.body['etag'])
+  })
+
+  test('has no id of its own, is a lockdown, and is for who may lock down', async () => {
+    expect((await post({ ...body, id: 'mine' })).body['problems']).toMatchObject([{ pointer: '/id' }])
+    expect((await post({ ...body, reason: '' })).body['problems']).toMatchObject([{ pointer: '/reason' }])
+    expect((await post([])).status).toBe(400)
+    expect((await post(body, ['Rules.Write', 'Trust.Write'])).status).toBe(403)
+    expect(await manage('lockdowns', { method: 'PUT' })).toMatchObject({ status: 405 })
+    expect(await manage('targets', { method: 'POST', body })).toMatchObject({ status: 405 })
+  })
 })
 
 function ended(lease: string | undefined) {
