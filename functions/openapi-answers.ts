@@ -87,13 +87,14 @@ export const matchingLeases = z.strictObject({ found: z.int(), more: z.boolean()
 export const proposed = z.strictObject({ change: z.guid(), lapsesAt: time, next: z.string() })
 export const removed = z.object({ removed: z.literal(true), inForceWithin: z.int() })
 
-/** Of rules it also tells lint and impact. */
+/** Of lockdowns it tells how many live leases they name; of all others lint and impact. */
 export const rehearsed = z.looseObject({
   dryRun: z.literal(true),
   diff: z.unknown(),
   lint: z.unknown().optional(),
   lintComplete: z.boolean().optional(),
   impact: z.unknown().optional(),
+  matchingLeases: matchingLeases.optional(),
   requiresApproval: z.unknown().optional(),
 })
 

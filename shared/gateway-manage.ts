@@ -41,12 +41,13 @@ import type { FindProvider } from './targets/target.ts'
 import { checkIssuer } from './workload/check-issuer.ts'
 import { clientSeenBy } from './workload/client-address.ts'
 import { openCountries } from './workload/client-country.ts'
+import { issuersActedForBy } from './workload/cosmos-acting-issuers.ts'
 import { issuerKind } from './workload/cosmos-issuer-kind.ts'
 import { cosmosIssuers } from './workload/cosmos-issuers.ts'
 import { lockdownKind } from './workload/cosmos-lockdown-kind.ts'
 import { cosmosLockdowns } from './workload/cosmos-lockdowns.ts'
 import { fetchJson } from './workload/https-json.ts'
-import { issuerFacts } from './workload/issuer-facts.ts'
+import { issuerFacts, seenIssuer } from './workload/issuer-facts.ts'
 import { lockdownDocument } from './workload/lockdown.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
 import { verifyPasted } from './workload/verify-pasted.ts'
@@ -158,6 +159,15 @@ function openDesk({ container }: RoleParts, documents: ManageGateway['documents'
     whatIf: openWhatIf({
       rules: partition => storedRules(container('rules'), partition),
       calendars,
+      stored: ({ container: kind, name }) => documents[kind].read(name),
+      actedForBy: issuersActedForBy(container('issuers')),
+      sight: {
+        issuer: seenIssuer,
+        target: content => {
+          const seen = evaluatedTarget(content, withoutSecrets(now))
+          return seen && 'facts' in seen ? seen : undefined
+        },
+      },
       namesOf: async id => [id, ...urisIn((await targets.read(ownName(id)))?.content)],
       sample: query => sampleExchanges(container('decisions'), query, now),
       now,

@@ -4,7 +4,7 @@ import type { ManageGateway } from '../../shared/gateway.ts'
 import { everyMethod } from '../answer.ts'
 import { readBody } from '../read-body.ts'
 import { notThere } from './document-answers.ts'
-import { type Asked, type DocumentRoutes, registerDocuments } from './documents.ts'
+import { type Asked, registerDocuments } from './documents.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
 import { documentBytes, saveDocument } from './save-document.ts'
@@ -12,15 +12,14 @@ import { methodNotAllowed } from './search-query.ts'
 
 /** `/manage/calendars`: named days that time windows know. */
 export function registerCalendars(manage: ManageGateway): void {
-  const routes: DocumentRoutes = {
+  const routes = registerDocuments(manage, {
     plural: 'calendars',
     singular: 'calendar',
-    editor: manage.documents.calendars,
+    container: 'calendars',
     partition: 'id',
     mayRead: readers,
     mayWrite: ['Rules.Write'],
-  }
-  registerDocuments(manage, routes)
+  })
   app.http('calendar-icalendar', {
     route: 'manage/calendars/{id}/icalendar',
     methods: [...everyMethod],

@@ -2,9 +2,8 @@ import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } 
 import { z } from 'zod'
 import type { GuardedEditor } from '../../shared/approvals.ts'
 import { documentId } from '../../shared/document.ts'
-import type { DocumentName } from '../../shared/document-kind.ts'
+import type { DocumentName, EditedContainer } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import type { RuleDraft } from '../../shared/rules/what-if.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { everyMethod, jsonAnswer } from '../answer.ts'
 import { answerStored, notThere } from './document-answers.ts'
@@ -18,13 +17,12 @@ export interface DocumentRoutes {
   /** The name in the URL, and that of one of them in answers. */
   readonly plural: string
   readonly singular: string
+  readonly container: EditedContainer
   readonly editor: GuardedEditor
   /** Where the documents are: in partitions that the URL names, in one of that name, or each in its own. */
   readonly partition: 'in-url' | { readonly fixed: string } | 'id'
   readonly mayRead: readonly OperatorRole[]
   readonly mayWrite: readonly OperatorRole[]
-  /** What a dry run tells besides what would be different. */
-  readonly foresee?: (draft: RuleDraft, operator: Workload) => Promise<Readonly<Record<string, unknown>>>
   /** What is told besides of one that was saved. Never throws: it is saved by then. */
   readonly tellSaved?: (document: unknown) => Promise<Readonly<Record<string, unknown>>>
   /** Of documents that are made in haste: an id for one, so that nobody has to think of it. */
@@ -34,7 +32,8 @@ export interface DocumentRoutes {
 }
 
 /** Registers list, read, put and remove of one kind of document, and its versions. */
-export function registerDocuments(manage: ManageGateway, routes: DocumentRoutes): void {
+export function registerDocuments(manage: ManageGateway, kind: Omit<DocumentRoutes, 'editor'>): DocumentRoutes {
+  const routes = { ...kind, editor: manage.documents[kind.container] }
   const { plural, singular } = routes
   const one = `manage/${plural}/${routes.partition === 'in-url' ? '{target}/{id}' : '{id}'}`
   const register = (name: string, route: string, answer: (asked: Asked) => Answering) =>
@@ -49,6 +48,7 @@ export function registerDocuments(manage: ManageGateway, routes: DocumentRoutes)
   register(`${singular}-versions`, `${one}/versions`, answerVersions)
   register(`${singular}-version`, `${one}/versions/{version}`, answerVersion)
   register(`${singular}-restore`, `${one}/versions/{version}/restore`, answerRestore)
+  return routes
 }
 
 /** A request, and what it is about. */

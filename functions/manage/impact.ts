@@ -2,7 +2,7 @@ import { app, type HttpRequest, type HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import { documentId, problemsIn } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import type { RuleDraft } from '../../shared/rules/what-if.ts'
+import type { DocumentDraft } from '../../shared/rules/document-draft.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { everyMethod, jsonAnswer } from '../answer.ts'
 import { readBody } from '../read-body.ts'
@@ -72,10 +72,10 @@ function rangeOf({ from, to }: ImpactBody) {
   return { from: from === undefined ? end - week : Date.parse(from), to: end }
 }
 
-function draftOf({ rule, remove }: ImpactBody): RuleDraft {
+function draftOf({ rule, remove }: ImpactBody): DocumentDraft {
   const { id = '', target = '' } = rule ?? remove ?? {}
-  const name = { id, partition: target }
-  return rule ? { name, document: rule } : { name }
+  const removal = { container: 'rules' as const, name: { id, partition: target } }
+  return rule ? { ...removal, document: rule } : removal
 }
 
 function notAcceptable(problems: Parameters<typeof problem>[1]['problems'] & object): HttpResponseInit {

@@ -7,7 +7,7 @@ export function registerIssuers(manage: ManageGateway): void {
   registerDocuments(manage, {
     plural: 'issuers',
     singular: 'issuer',
-    editor: manage.documents.issuers,
+    container: 'issuers',
     partition: 'id',
     mayRead: readers,
     mayWrite: ['Trust.Write'],

@@ -8,7 +8,7 @@ export function registerLockdowns(manage: ManageGateway): void {
   registerDocuments(manage, {
     plural: 'lockdowns',
     singular: 'lockdown',
-    editor: manage.documents.lockdowns,
+    container: 'lockdowns',
     partition: 'id',
     mayRead: readers,
     mayWrite: ['Lockdown.Write'],

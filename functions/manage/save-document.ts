@@ -6,9 +6,10 @@ import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
 import { readBody } from '../read-body.ts'
 import { answerChange, inForceWithin, notSaved, notThere } from './document-answers.ts'
-import type { Asked, DocumentRoutes } from './documents.ts'
+import type { Asked } from './documents.ts'
 import { problem } from './problem.ts'
 import { parseQuery } from './search-query.ts'
+import { documentDraft, foresee } from './what-if.ts'
 
 /** A document of more bytes than this is refused. */
 export const documentBytes = 256 * 1024
@@ -66,15 +67,16 @@ export async function saveDocument(
 
 async function saveAt(
   expected: Expected | undefined,
-  { request, routes }: Writing,
+  asked: Writing,
   { name, document }: Drafted,
   operator: Workload,
   created = 201,
 ): Promise<HttpResponseInit> {
+  const { request, routes } = asked
   const query = parseQuery(request, saving)
   if ('refused' in query) return query.refused
   if (query.value.dryRun === 'true')
-    return rehearse(routes, { action: 'put', name, document, ...asDraft(expected) }, operator)
+    return rehearse(asked, { action: 'put', name, document, ...asDraft(expected) }, operator)
   if (!expected) return preconditionRequired('If-None-Match: * to create, If-Match: <etag> to replace')
   const saved = await routes.editor.save({ action: 'put', name, document, expected }, operator)
   const told = saved.kind === 'changed' ? await routes.tellSaved?.(document) : undefined
@@ -82,12 +84,13 @@ async function saveAt(
 }
 
 /** Removes the document, and where leases rest on it ends them as the request says; or says what that would come to. */
-export async function remove({ request, routes }: Writing, name: DocumentName, operator: Workload) {
+export async function remove(asked: Writing, name: DocumentName, operator: Workload) {
+  const { request, routes } = asked
   const query = parseQuery(request, routes.endLeases ? removing : saving.extend({ leases: z.undefined().optional() }))
   if ('refused' in query) return query.refused
   const { dryRun, leases } = query.value
   const expected = expectedVersion(request)
-  if (dryRun === 'true') return rehearse(routes, { action: 'remove', name, ...asDraft(notAbsent(expected)) }, operator)
+  if (dryRun === 'true') return rehearse(asked, { action: 'remove', name, ...asDraft(notAbsent(expected)) }, operator)
   if (!expected || expected === 'absent') return preconditionRequired('If-Match: <etag>')
   if (routes.endLeases && !leases) return leasesRequired()
   const proposal: Proposal = { action: 'remove', name, expected }
@@ -98,13 +101,13 @@ export async function remove({ request, routes }: Writing, name: DocumentName, o
 }
 
 /** A change that is only tried. Whether the version is the expected one is judged where the request names one. */
-async function rehearse(routes: DocumentRoutes, draft: Draft, operator: Workload): Promise<HttpResponseInit> {
-  const { editor, foresee, singular } = routes
+async function rehearse({ manage, routes }: Writing, draft: Draft, operator: Workload): Promise<HttpResponseInit> {
+  const { container, editor, singular } = routes
   const rehearsed = await editor.rehearse(draft)
   if (rehearsed.kind === 'conflict' && !draft.expected) return notThere(routes)
   if (rehearsed.kind !== 'acceptable') return answerChange(200, rehearsed, routes)
   const { name } = draft
-  const foreseen = await foresee?.(draft.action === 'put' ? { name, document: draft.document } : { name }, operator)
+  const foreseen = await foresee(manage, documentDraft(container, draft), operator)
   const requiresApproval = await editor.needsApproval(draft)
   const etag = rehearsed.stored ? { etag: rehearsed.stored.version } : {}
   return jsonAnswer(200, {

@@ -7,7 +7,7 @@ export function registerTargets(manage: ManageGateway): void {
   registerDocuments(manage, {
     plural: 'targets',
     singular: 'target',
-    editor: manage.documents.targets,
+    container: 'targets',
     partition: 'id',
     mayRead: readers,
     mayWrite: ['Trust.Write'],

@@ -1,12 +1,41 @@
+import type { Draft } from '../../shared/cosmos-document-editor.ts'
+import type { EditedContainer } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import type { ImpactReport, RuleDraft } from '../../shared/rules/what-if.ts'
+import type { DocumentDraft } from '../../shared/rules/document-draft.ts'
+import type { ImpactReport } from '../../shared/rules/what-if.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import type { OperatorRole } from './operator.ts'
 
-/** What a dry run tells of a rule: warnings, and what would have become of recorded decisions. */
-export async function foreseeRule({ whatIf }: ManageGateway, draft: RuleDraft, operator: Workload) {
-  const [lint, impact] = await Promise.all([whatIf.lint(draft), whatIf.impact(draft)])
-  return { lint: lint.warnings, lintComplete: lint.complete, impact: impactFor(operator, impact) }
+/** A change as far as it matters to what it would come to. */
+export function documentDraft(container: EditedContainer, draft: Draft): DocumentDraft {
+  const { name } = draft
+  return draft.action === 'put' ? { container, name, document: draft.document } : { container, name }
+}
+
+/**
+ * What a change would come to besides what would be different: warnings, and whose recorded requests would be decided
+ * otherwise; of a lockdown, how many live leases it names.
+ */
+export async function foresee(
+  { whatIf, lockedLeases }: ManageGateway,
+  draft: DocumentDraft,
+  operator: Workload,
+): Promise<Readonly<Record<string, unknown>>> {
+  switch (draft.container) {
+    case 'posture':
+      return {}
+    case 'lockdowns': {
+      const found = await lockedLeases(draft.document)
+      return found ? { matchingLeases: found } : {}
+    }
+    case 'rules':
+    case 'targets':
+    case 'issuers':
+    case 'calendars': {
+      const [lint, impact] = await Promise.all([whatIf.lint(draft), whatIf.impact(draft)])
+      return { lint: lint.warnings, lintComplete: lint.complete, impact: impactFor(operator, impact) }
+    }
+  }
 }
 
 /** Whoever may read every decision may see whose they are. A namespace's suffix does not do: a sample is of all of them. */

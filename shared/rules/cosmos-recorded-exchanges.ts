@@ -9,6 +9,8 @@ type Document = Readonly<Record<string, unknown>>
 export interface SampleQuery {
   /** How callers name the target: its id, and its URI where it has one. Without it, of every target. */
   readonly targets?: readonly string[] | undefined
+  /** The issuer of the workload, or of who acts for it. */
+  readonly issuer?: string | undefined
   readonly from: number
   readonly to: number
   readonly max: number
@@ -61,17 +63,19 @@ function sampleOf(read: readonly Document[], { from, complete }: { from: number;
 }
 
 /** By what was asked for, which is indexed: what the facts say is not. */
-function spec({ targets, from, to }: SampleQuery) {
+function spec({ targets, issuer, from, to }: SampleQuery) {
   const ofTarget = targets ? ' AND ARRAY_CONTAINS(@targets, c.asked.target)' : ''
+  const ofIssuer = issuer === undefined ? '' : ' AND (c.workload.issuer.id = @issuer OR c.actor.issuer.id = @issuer)'
   return {
     query:
       'SELECT c.decision, c.outcome, c.reason, c.at, c.workload, c.actor, c.client, c.facts FROM c ' +
-      `WHERE c.kind = "exchange" AND c.at >= @begin AND c.at < @end AND NOT IS_DEFINED(c.follows)${ofTarget} ` +
+      `WHERE c.kind = "exchange" AND c.at >= @begin AND c.at < @end AND NOT IS_DEFINED(c.follows)${ofTarget}${ofIssuer} ` +
       'ORDER BY c.at DESC',
     parameters: [
       { name: '@begin', value: new Date(from).toISOString() },
       { name: '@end', value: new Date(to).toISOString() },
       ...(targets ? [{ name: '@targets', value: [...targets] }] : []),
+      ...(issuer === undefined ? [] : [{ name: '@issuer', value: issuer }]),
     ],
   }
 }

@@ -1,5 +1,6 @@
 import type { ExchangeEntry } from '../decisions/record.ts'
-import { type Decision, type DenialReason, denialReasons } from './decision.ts'
+import type { Reason } from '../errors.ts'
+import { type Decision, denialReasons } from './decision.ts'
 import type { Facts } from './facts.ts'
 
 /** A record of an exchange, as far as it can be judged again. */
@@ -15,7 +16,7 @@ export interface Verdicts {
 }
 
 /** As far as a decision is compared with another. */
-export type Verdict = Pick<Decision, 'outcome' | 'rules' | 'trace'> & { readonly reason?: DenialReason }
+export type Verdict = Pick<Decision, 'outcome' | 'rules' | 'trace'> & { readonly reason?: Reason }
 
 /** What a draft would make of past requests, compared with what would be made of them now. */
 export interface Impact {
@@ -47,7 +48,7 @@ export interface Change {
   readonly last: string
   /** Ids of the rules that would decide, and why where they would deny. */
   readonly rules: readonly string[]
-  readonly reason?: DenialReason
+  readonly reason?: Reason
   /** How many of them are uncertain. */
   readonly uncertain: number
   /** The ids of the first few decisions. */

@@ -12,7 +12,17 @@ export interface Warning {
   readonly text: string
 }
 
-export type WarningKind = 'broad' | 'unreachable' | 'expired' | 'unused' | 'granted-differently' | 'calendar'
+export type WarningKind =
+  | 'broad'
+  | 'unreachable'
+  | 'expired'
+  | 'unused'
+  | 'granted-differently'
+  | 'calendar'
+  /** It names what would not be there any more. */
+  | 'names-nothing'
+  /** It would be about other workloads than before. */
+  | 'selection'
 
 export interface LintOptions {
   /** Wall clock, epoch milliseconds. */

@@ -1,20 +1,20 @@
 import type { Problem, Stored } from '../document.ts'
-import type { DocumentName } from '../document-kind.ts'
 import type { Calendars } from './calendar.ts'
 import type { Sample, SampleQuery } from './cosmos-recorded-exchanges.ts'
-import type { StoredRules } from './cosmos-rules.ts'
-import { decide } from './decide.ts'
+import { type DocumentDraft, everyTarget } from './document-draft.ts'
+import { verdictOf, viewsOf } from './draft-view.ts'
 import type { Facts } from './facts.ts'
 import { type Change, impact, type Verdicts } from './impact.ts'
-import { lint, type Warning } from './lint.ts'
-import type { Rule } from './rule.ts'
-import { compileRules, parseRule, type Ruleset } from './ruleset.ts'
-
-/** A rule or guardrail as it would be saved; without a document, removed. */
-export interface RuleDraft {
-  readonly name: DocumentName
-  readonly document?: unknown
-}
+import {
+  draftLinter,
+  type LintReport,
+  type LintSources,
+  namingCalendar,
+  problemsOfRule,
+  putRule,
+  ruleIn,
+} from './lint-draft.ts'
+import { compileRules, type Ruleset } from './ruleset.ts'
 
 /** The records that a draft is tried on. Times are epoch milliseconds; the last seven days unless said. */
 export interface ImpactRange {
@@ -50,30 +50,19 @@ export interface ChangeCount {
   readonly calls: number
 }
 
-/** Warnings. `complete`: they are all that there are, of all the rules that bear on the draft's target. */
-export interface LintReport {
-  readonly warnings: readonly Warning[]
-  readonly complete: boolean
-}
-
 export interface WhatIf {
   /** What is wrong with a rule whoever names it; nothing where it can be read. */
   problemsOf(document: unknown): readonly Problem[]
-  /** Warnings about the rules that bear on the draft's target, with the draft in its place. */
-  lint(draft: RuleDraft): Promise<LintReport>
-  /** Judges recorded exchanges again, with the draft in its place. */
-  impact(draft: RuleDraft, range?: ImpactRange): Promise<ImpactReport>
+  /** Warnings about what the draft bears on, with the draft in its place. */
+  lint(draft: DocumentDraft): Promise<LintReport>
+  /** Judges recorded exchanges again, with the draft in its place and without. Of rules, targets, issuers and calendars. */
+  impact(draft: DocumentDraft, range?: ImpactRange): Promise<ImpactReport>
 }
 
-export interface WhatIfOptions {
-  /** The stored rules of a partition; of all, some thousand at most. */
-  readonly rules: (partition: string | undefined) => Promise<StoredRules>
-  readonly calendars: () => Promise<Calendars>
+export interface WhatIfOptions extends LintSources {
   /** How callers name a target. */
   readonly namesOf: (target: string) => Promise<readonly string[]>
   readonly sample: (query: SampleQuery) => Promise<Sample>
-  /** Wall clock, epoch milliseconds. */
-  readonly now: () => number
 }
 
 const week = 7 * 86_400_000
@@ -81,55 +70,75 @@ const sampled = 5_000
 /** Of a guardrail, so many targets are judged: each costs a query. */
 const judgedTargets = 200
 const shown = 200
-const everyTarget = '*'
 
-/** Tries drafts of rules on what is stored and what was recorded. Saves nothing. */
-export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOptions): WhatIf {
+/** What decides about one target: as it is, and with a draft of a rule among its rules. */
+interface Rulesets {
+  readonly current: Ruleset
+  readonly drafted: Ruleset
+}
+
+/** Tries drafts of documents on what is stored and what was recorded. Saves nothing. */
+export function openWhatIf(options: WhatIfOptions): WhatIf {
+  const { rules, calendars, stored, sight, namesOf, sample, now } = options
   const rulesIn = async (partition: string) => (await rules(partition)).rules
 
-  /** What decides about some targets: as it is, and with the draft in its place. */
-  async function tryOn(targets: readonly string[], draft: RuleDraft): Promise<(facts: Facts) => Verdicts | undefined> {
-    const current = await calendars()
-    const isGuardrail = draft.name.partition === everyTarget
+  /** Which records the draft can bear on, as far as a search for them can tell. */
+  async function soughtFor({ container, name }: DocumentDraft): Promise<Pick<SampleQuery, 'targets' | 'issuer'>> {
+    if (container === 'issuers') return { issuer: name.id }
+    if (container === 'targets') return { targets: await namesOf(name.id) }
+    if (container === 'rules') return name.partition === everyTarget ? {} : { targets: await namesOf(name.partition) }
+    const all = await rules(undefined)
+    const naming = namingCalendar(
+      all.rules.flatMap(({ content }) => ruleIn(content)),
+      name.id,
+    )
+    const targets = [...new Set(naming.map(({ target }) => target))]
+    if (!all.complete || targets.length > judgedTargets || targets.includes(everyTarget)) return {}
+    return { targets: (await Promise.all(targets.map(namesOf))).flat() }
+  }
+
+  async function rulesetsOf(
+    targets: readonly string[],
+    draft: DocumentDraft | undefined,
+    known: Calendars,
+  ): Promise<ReadonlyMap<string, Rulesets>> {
+    const isGuardrail = draft?.name.partition === everyTarget
     const guardrails = compileTwice(await rulesIn(everyTarget), isGuardrail ? draft : undefined)
-    const found = new Map<string, Readonly<Record<'current' | 'drafted', Ruleset>>>()
+    const found = new Map<string, Rulesets>()
     for (const target of targets.slice(0, judgedTargets)) {
-      const own = compileTwice(await rulesIn(target), isGuardrail ? undefined : draft)
-      const rulesetOf = (of: 'current' | 'drafted') => ({
-        own: own[of],
-        guardrails: guardrails[of],
-        calendars: current,
-      })
+      const own = compileTwice(await rulesIn(target), draft?.name.partition === target ? draft : undefined)
+      const rulesetOf = (of: keyof Rulesets) => ({ own: own[of], guardrails: guardrails[of], calendars: known })
       found.set(target, { current: rulesetOf('current'), drafted: rulesetOf('drafted') })
     }
-    return facts => {
-      const rulesets = found.get(facts.target.id)
-      return rulesets && { current: decide(rulesets.current, facts), drafted: decide(rulesets.drafted, facts) }
+    return found
+  }
+
+  /** What would be decided now, and with the draft in its place, of requests for some targets. */
+  async function tryOn(targets: readonly string[], draft: DocumentDraft) {
+    const isRule = draft.container === 'rules'
+    const [known, before] = await Promise.all([calendars(), isRule ? undefined : stored(draft)])
+    const { touches, current, drafted } = viewsOf(draft, before, { sight, calendars: known })
+    const rulesets = await rulesetsOf(targets, isRule ? draft : undefined, known)
+    return (facts: Facts): Verdicts | undefined => {
+      const decisive = touches(facts) ? rulesets.get(facts.target.id) : undefined
+      return (
+        decisive && {
+          current: verdictOf(current, decisive.current, facts),
+          drafted: verdictOf(drafted, decisive.drafted, facts),
+        }
+      )
     }
   }
 
   return {
-    problemsOf(document) {
-      const parsed = parseRule(document)
-      return 'problems' in parsed ? parsed.problems : []
-    },
-
-    async lint(draft) {
-      const isGuardrail = draft.name.partition === everyTarget
-      const own = await rules(isGuardrail ? undefined : draft.name.partition)
-      const guardrails = isGuardrail ? [] : await rulesIn(everyTarget)
-      const parsed = [...put(own.rules, draft), ...guardrails].flatMap(({ content }) => ruleIn(content))
-      const warnings = lint(parsed, { now: now(), calendars: await calendars() })
-      return { warnings: warnings.slice(0, shown), complete: own.complete && warnings.length <= shown }
-    },
+    problemsOf: problemsOfRule,
+    lint: draftLinter(options),
 
     async impact(draft, { from = now() - week, to = now(), max = sampled } = {}) {
-      const { partition } = draft.name
-      const targets = partition === everyTarget ? undefined : await namesOf(partition)
-      const found = await sample({ targets, from, to, max })
+      const found = await sample({ ...(await soughtFor(draft)), from, to, max })
       const { exchanges } = found
       const asked = new Set(exchanges.flatMap(({ facts }) => (facts ? [facts.target.id] : [])))
-      const verdictsOn = await tryOn(partition === everyTarget ? [...asked] : [partition], draft)
+      const verdictsOn = await tryOn(isOfOneTarget(draft) ? [draft.name.partition] : [...asked], draft)
       const { newlyAllowed, newlyDenied, judged, uncertain, drift } = impact(exchanges, verdictsOn)
       return {
         newlyDenied: newlyDenied.slice(0, shown).map(reported),
@@ -148,25 +157,14 @@ export function openWhatIf({ rules, calendars, namesOf, sample, now }: WhatIfOpt
 }
 
 /** The rules of a partition, as they are and with a draft among them. */
-function compileTwice(stored: readonly Stored<unknown>[], draft: RuleDraft | undefined) {
+function compileTwice(stored: readonly Stored<unknown>[], draft: DocumentDraft | undefined) {
   const current = compileRules(stored)
-  return { current, drafted: draft ? compileRules(put(stored, draft)) : current }
+  return { current, drafted: draft ? compileRules(putRule(stored, draft)) : current }
 }
 
-/** The rules of a partition as they would be stored. */
-function put(stored: readonly Stored<unknown>[], { name, document }: RuleDraft): readonly Stored<unknown>[] {
-  const others = stored.filter(({ content }) => !isCalled(content, name))
-  return document === undefined ? others : [...others, { content: document, version: 'draft' }]
-}
-
-function isCalled(content: unknown, { id, partition }: DocumentName): boolean {
-  if (typeof content !== 'object' || content === null || !('id' in content) || !('target' in content)) return false
-  return content.id === id && content.target === partition
-}
-
-function ruleIn(content: unknown): readonly Rule[] {
-  const parsed = parseRule(content)
-  return 'rule' in parsed ? [parsed.rule] : []
+/** A target's document is in a partition of its name, as its rules are. */
+function isOfOneTarget({ container, name }: DocumentDraft): boolean {
+  return container === 'targets' || (container === 'rules' && name.partition !== everyTarget)
 }
 
 function counted(changes: readonly Change[]): ChangeCount {

@@ -126,6 +126,93 @@ describe('a dry run', () => {
   })
 })
 
+describe('a dry run of what rules rest on', () => {
+  const tried = async (path: string, changes?: Document) => {
+    const found = Object.entries((await manage(path)).body).find(([, value]) => typeof value === 'object')
+    const body = { ...(found?.[1] as Document), ...changes }
+    const answer = await manage(`${path}?dryRun=true`, changes ? { method: 'PUT', body } : { method: 'DELETE' })
+    expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200 })
+    return answer.body
+  }
+  const none = { newlyAllowed: [], newlyDenied: [] }
+  const denied = (reason: string) => ({ newlyAllowed: [], newlyDenied: [{ workload: payments, calls: 1, reason }] })
+
+  test('of a target tells whose requests it would end, and which rules would name nothing', async () => {
+    const { target } = await leased()
+    const path = `targets/${target}`
+    expect(await tried(path, {})).toMatchObject({
+      diff: [],
+      lint: [],
+      lintComplete: true,
+      impact: { ...none, judged: 1 },
+    })
+    expect(await tried(path, { enabled: false })).toMatchObject({ impact: denied('target_disabled') })
+    const nothing = { target, rule: `allow-${target}`, kind: 'names-nothing' }
+    const { target: document } = (await manage(path)).body
+    const { read: _, ...scopes } = (document as Document)['scopes'] as Document
+    const changes = { scopes, defaultScopes: [] }
+    expect(await tried(path, changes)).toMatchObject({ lint: [nothing], impact: denied('scope_unknown') })
+    expect(await tried(path)).toMatchObject({ lint: [nothing], impact: denied('target_unknown') })
+    const dev = await tried(path, { labels: { environment: 'dev' } })
+    expect(dev).toMatchObject({ impact: denied('condition_not_met') })
+  })
+
+  test('of an issuer tells whose requests it would end, and which rules would be about others or nobody', async () => {
+    const { target } = await leased()
+    const about = { target, rule: `allow-${target}` }
+    const path = 'issuers/aks-local'
+    const mine = (body: Document, outcome: string) =>
+      ((body['impact'] as Document)[outcome] as Document[]).filter(change => change['target'] === target)
+    const same = await tried(path, {})
+    expect(same).toMatchObject({ diff: [], lint: [], impact: none })
+    const off = await tried(path, { enabled: false })
+    expect(off['lint']).toContainEqual(expect.objectContaining({ ...about, kind: 'names-nothing' }))
+    expect(mine(off, 'newlyDenied')).toMatchObject([{ workload: payments, calls: 1, reason: 'issuer_disabled' }])
+    expect(mine(await tried(path), 'newlyDenied')).toMatchObject([{ reason: 'issuer_unknown' }])
+    const labelled = allowRule('labelled', target, { workloads: [{ issuer: { labels: { tier: 'gold' } } }] })
+    await stack.documents.container('rules').items.create({ ...labelled, crossEnvironment: true })
+    const gold = await tried(path, { labels: { tier: 'gold', environment: 'dev' } })
+    const selection = { target, rule: 'labelled', kind: 'selection', text: 'it would be about issuer "aks-local"' }
+    expect(gold['lint']).toContainEqual(selection)
+    expect(mine(gold, 'newlyDenied')).toEqual([])
+  })
+
+  test('of an issuer that acts for others tells which those are', async () => {
+    const [id, other] = [`portal-${randomUUID().slice(0, 8)}`, `legacy-${randomUUID().slice(0, 8)}`]
+    const issuer = { schema: 1, kind: 'oidc', audiences: ['x'] }
+    const { items } = stack.documents.container('issuers')
+    await items.create({ ...issuer, id, issuerUrl: `https://${id}.example/` })
+    const actors = [{ issuer: id, subject: 'portal' }]
+    await items.create({ ...issuer, id: other, issuerUrl: `https://${other}.example/`, actors })
+    expect(await tried(`issuers/${id}`)).toMatchObject({ lint: [{ issuer: other, kind: 'names-nothing' }] })
+  })
+
+  test('of a calendar tells whose requests its days would end, and the rules that would miss it', async () => {
+    const { target, path } = await leased()
+    const id = `days-${randomUUID().slice(0, 8)}`
+    const calendar = { schema: 1, id, days: ['2020-12-25'] }
+    await stack.documents.container('calendars').items.create(calendar)
+    const time = [{ from: '00:00', to: '24:00', timeZone: 'UTC', notOn: [id] }]
+    const { rule, etag } = (await manage(path)).body
+    const body = { ...(rule as Document), conditions: { time } }
+    expect((await manage(path, { method: 'PUT', body, headers: toReplace(etag) })).status).toBe(200)
+    expect(await tried(`calendars/${id}`, {})).toMatchObject({ lint: [], impact: { ...none, judged: 1 } })
+    // The request was yesterday, if it is midnight by now.
+    const days = [0, 86_400_000].map(ago => new Date(Date.now() - ago).toISOString().slice(0, 10))
+    expect(await tried(`calendars/${id}`, { days })).toMatchObject({ lint: [], impact: denied('condition_not_met') })
+    const missed = { target, rule: `allow-${target}`, kind: 'calendar' }
+    expect(await tried(`calendars/${id}`)).toMatchObject({ lint: [missed], impact: denied('condition_not_met') })
+  })
+
+  test('of a lockdown tells how many live leases it names', async () => {
+    const { target } = await leased()
+    const body = { schema: 1, id: 'tried', blocks: { target }, reason: 'an exercise' }
+    const answer = await manage('lockdowns/tried?dryRun=true', { method: 'PUT', body })
+    expect(answer.body).toMatchObject({ dryRun: true, matchingLeases: { found: 1, more: false } })
+    expect((await manage('lockdowns/tried')).status).toBe(404)
+  })
+})
+
 describe('who removes a rule', () => {
   test('has to say what becomes of its leases, and until then removes nothing', async () => {
     const { path, etag } = await leased()

@@ -19,6 +19,9 @@ function overStoredRules(): WhatIf {
   return openWhatIf({
     rules: target => storedRules(rules, target),
     calendars: async () => new Map(),
+    stored: async () => undefined,
+    actedForBy: async () => [],
+    sight: { issuer: () => undefined, target: () => undefined },
     namesOf: async id => [id],
     sample: async ({ from }) => ({ exchanges: [], unreadable: 0, complete: true, from }),
     now: () => Date.parse('2026-06-01T00:00:00Z'),
@@ -35,11 +38,15 @@ async function save(from: number, to: number): Promise<void> {
 }
 
 test('a lint of a guardrail reads 2,000 rules, and says that it is not complete where there are more', async () => {
-  const guardrail = { name: { id: 'g', partition: '*' }, document: deny('g', { target: '*', state: 'draft' }) }
+  const guardrail = {
+    container: 'rules' as const,
+    name: { id: 'g', partition: '*' },
+    document: deny('g', { target: '*', state: 'draft' }),
+  }
   await save(0, 2_000)
   expect((await overStoredRules().lint(guardrail)).complete).toBe(true)
   await save(2_000, 2_001)
   expect((await overStoredRules().lint(guardrail)).complete).toBe(false)
-  const ofOneTarget = { name: { id: 'rule-1', partition: 'rule-1' } }
+  const ofOneTarget = { container: 'rules' as const, name: { id: 'rule-1', partition: 'rule-1' } }
   expect((await overStoredRules().lint(ofOneTarget)).complete).toBe(true)
 }, 60_000)
