@@ -11,6 +11,7 @@ import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
 import { endLeasesOf } from './rule-leases.ts'
 import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
+import { documentDraft, foresee } from './what-if.ts'
 
 /** The query of `GET /manage/changes`. */
 export const changeQuery = z.strictObject({
@@ -45,20 +46,23 @@ function answerList(asked: Asked): Answering {
 function answerOne(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
-  return asOperator(asked, readers, async () => {
+  return asOperator(asked, readers, async operator => {
     const id = changeIn(request)
     const found = id && (await manage.changes.read(id))
-    return found ? answerShown(asked, found.change) : notThere()
+    return found ? answerShown(asked, found.change, operator) : notThere()
   })
 }
 
-/** With what would be different by now, and whether it could still be made. */
-async function answerShown({ manage }: Asked, change: PendingChange): Promise<HttpResponseInit> {
+/** With what would be different by now, and whether it could still be made; while it waits, with what it would come to. */
+async function answerShown({ manage }: Asked, change: PendingChange, operator: Workload): Promise<HttpResponseInit> {
   const editor = manage.documents[change.container]
   const { expected: _, ...draft } = proposalOf(change)
   const [exactly, now] = await Promise.all([editor.rehearse(proposalOf(change)), editor.rehearse(draft)])
-  const diff = now.kind === 'acceptable' ? { diff: now.diff } : {}
-  return jsonAnswer(200, { change: shown(change), ...diff, isOutdated: exactly.kind !== 'acceptable' })
+  const isOutdated = exactly.kind !== 'acceptable'
+  if (now.kind !== 'acceptable') return jsonAnswer(200, { change: shown(change), isOutdated })
+  const isWaiting = standingOf(change, Date.now()) === 'proposed'
+  const foreseen = isWaiting ? await foresee(manage, documentDraft(change.container, draft), operator) : {}
+  return jsonAnswer(200, { change: shown(change), diff: now.diff, ...foreseen, isOutdated })
 }
 
 function answerApprove(asked: Asked): Answering {

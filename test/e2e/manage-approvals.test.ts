@@ -86,6 +86,21 @@ describe('a change of what requires approval', () => {
     expect((await decide(change, 'approve')).status).toBe(409)
   })
 
+  test('tells who is to approve it what it would come to, as a dry run does, and nothing of it once it is settled', async () => {
+    const { id, rule, etag } = await guarded()
+    expect((await stack.exchange({ audience: id })).status).toBe(200)
+    const removal = await manage(`${rule}?leases=keep`, { method: 'DELETE', headers: toReplace(etag) })
+    const change = String(removal.body['change'])
+    const shown = (await manage(`changes/${change}`, { bearer: second })).body
+    const { lint, lintComplete, impact } = (await manage(`${rule}?dryRun=true`, { method: 'DELETE', bearer: second }))
+      .body
+    expect(shown).toMatchObject({ lint, lintComplete })
+    expect(shown['impact']).toMatchObject({ counts: { newlyDenied: { changes: 1, calls: 1 } }, judged: 1 })
+    expect(Object.keys(shown['impact'] as Document)).toEqual(Object.keys(impact as Document))
+    expect((await decide(change, 'approve')).status).toBe(200)
+    expect((await manage(`changes/${change}`)).body).not.toHaveProperty('impact')
+  })
+
   test('is on record: proposed, approved by whom, done', async () => {
     const { change, rule } = await proposed()
     await decide(change, 'approve')
