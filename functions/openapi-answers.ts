@@ -70,15 +70,19 @@ export const revoked = z.strictObject({ decision_id: z.guid() })
 export const metadata = z.looseObject({ issuer: z.url(), token_endpoint: z.url(), revocation_endpoint: z.url() })
 export const health = z.strictObject({ status: z.string() })
 
-export const version = z.object({
+/** A version as it is listed: what it holds is read by its id. */
+export const listedVersion = z.strictObject({
   schema: z.literal(1),
   id: z.string(),
   of: z.string(),
   at: time,
-  operator: anyObject,
+  operator: anyObject.optional().describe('Absent where it was not saved here: whoever deploys wrote it.'),
   state: z.enum(['intended', 'saved', 'refused']),
   etag: z.string().optional(),
-  content: z.unknown().optional(),
+  removed: z.boolean().describe('The change removed the document.'),
+})
+export const version = listedVersion.omit({ removed: true }).extend({
+  content: z.unknown().optional().describe('Absent where the change removed the document.'),
 })
 
 /** Live leases that a lockdown names. `more`: there may be more of them. */

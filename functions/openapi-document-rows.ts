@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import { type OperatorRole, readers } from './manage/operator.ts'
-import { anyObject, matchingLeases, pageOf, proposed, rehearsed, removed, version } from './openapi-answers.ts'
+import {
+  anyObject,
+  listedVersion,
+  matchingLeases,
+  pageOf,
+  proposed,
+  rehearsed,
+  removed,
+  version,
+} from './openapi-answers.ts'
 import type { DocumentSchemaName, DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
 
 interface DocumentRow {
@@ -26,6 +35,11 @@ const removing = saving.extend({
 })
 /** As a lockdown, but for the `id`. */
 const lockdownWithoutId = anyObject.describe('A lockdown without its id.')
+const versionPage = z.strictObject({
+  versions: z.array(listedVersion),
+  unreadable: z.array(z.string()).optional(),
+  continuation: z.string().optional(),
+})
 const listing = z.strictObject({ continuation: z.string().optional() })
 
 /** Every kind of document is reached alike. */
@@ -89,7 +103,10 @@ function rowsOf(
       },
     }),
     row(`${one}/versions`, {
-      get: read(`Lists the versions of a ${singular}.`, z.strictObject({ versions: z.array(version) })),
+      get: {
+        ...read(`Lists the versions of a ${singular}, the newest first.`, versionPage),
+        query: z.strictObject({ continuation: z.string().optional() }),
+      },
     }),
     row(`${one}/versions/{version}`, {
       get: read(`Reads a version of a ${singular}.`, z.strictObject({ version })),

@@ -54,8 +54,9 @@ export interface DocumentEditor {
    */
   save(proposal: Proposal, operator: Workload, approved?: Approved): Promise<Changed>
   /** The versions that it had, the newest first, and what is there of changes that failed. */
-  versions(name: DocumentName): Promise<readonly Version[]>
-  version(name: DocumentName, id: string): Promise<Version | undefined>
+  versions: Versions['list']
+  version: Versions['read']
+  versionMembers: Versions['members']
 }
 
 /** The change that a second person approved. `again`: it was tried before, and may be in force since. */
@@ -135,7 +136,7 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
     if (before === undefined) return
     const found = await readRaw(name)
     if (!found || found['_etag'] !== before || tombstone.safeParse(found).success) return
-    if ((await versions.list(name)).some(({ etag }) => etag === before)) return
+    if (await versions.has(name, before)) return
     const at = new Date(Number(found['_ts']) * 1000).toISOString()
     const settle = await versions.keep(name, { id: uuid(), at, content: withoutSystemProperties(found) })
     await settle({ state: 'saved', etag: before })
@@ -225,6 +226,7 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
     remove: (name, etag, operator) => save({ action: 'remove', name, expected: { etag } }, operator),
     versions: versions.list,
     version: versions.read,
+    versionMembers: versions.members,
   }
 }
 

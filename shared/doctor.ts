@@ -18,7 +18,7 @@ export interface Doctor {
 
 export interface DoctorOptions {
   readonly targets: Pick<DocumentEditor, 'read'>
-  readonly issuers: Pick<DocumentEditor, 'read' | 'versions'>
+  readonly issuers: Pick<DocumentEditor, 'read' | 'versionMembers'>
   readonly checks: Checks
   readonly decisions: DecisionLog
   readonly checkIssuer: (
@@ -31,9 +31,9 @@ export interface DoctorOptions {
 export function doctor({ targets, issuers, checks, decisions, checkIssuer }: DoctorOptions): Doctor {
   /** The oldest of the versions, without a gap, that have the keys which are in force. */
   async function keysSince({ id }: Issuer): Promise<string | undefined> {
-    const saved = (await issuers.versions({ id, partition: id })).filter(({ state }) => state === 'saved')
-    const [current] = saved.map(({ content }) => keysIn(content))
-    const end = saved.findIndex(({ content }) => keysIn(content) !== current)
+    const saved = await issuers.versionMembers({ id, partition: id }, 'keys')
+    const [current] = saved.map(({ member }) => JSON.stringify(member))
+    const end = saved.findIndex(({ member }) => JSON.stringify(member) !== current)
     return saved.at(end === -1 ? -1 : end - 1)?.at
   }
 
@@ -53,9 +53,4 @@ export function doctor({ targets, issuers, checks, decisions, checkIssuer }: Doc
       return onRecord({ decisions, operator, document }, () => checkIssuer(found.content, token, keysSince))
     },
   }
-}
-
-function keysIn(content: unknown): string | undefined {
-  if (typeof content !== 'object' || content === null || !('keys' in content)) return undefined
-  return JSON.stringify(content.keys)
 }

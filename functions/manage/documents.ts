@@ -10,7 +10,7 @@ import { answerStored, notThere } from './document-answers.ts'
 import { asOperator, type OperatorRole } from './operator.ts'
 import { problem } from './problem.ts'
 import { create, put, remove, restore } from './save-document.ts'
-import { methodNotAllowed } from './search-query.ts'
+import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
 
 /** How one kind of document is reached over HTTP. */
 export interface DocumentRoutes {
@@ -30,6 +30,9 @@ export interface DocumentRoutes {
   /** Of documents that leases rest on: ends those leases. Who removes one has to say what becomes of them. */
   readonly endLeases?: (name: DocumentName, operator: Workload) => Promise<unknown>
 }
+
+/** The query of `GET …/versions`. */
+const versionsQuery = z.strictObject({ continuation: continuation.optional() })
 
 /** Registers list, read, put and remove of one kind of document, and its versions. */
 export function registerDocuments(manage: ManageGateway, kind: Omit<DocumentRoutes, 'editor'>): DocumentRoutes {
@@ -105,7 +108,14 @@ function answerOne(asked: Asked): Answering {
 }
 
 function answerVersions(asked: Asked): Answering {
-  return forOneVersion(asked, async ({ editor }, name) => jsonAnswer(200, { versions: await editor.versions(name) }))
+  return forOneVersion(asked, async ({ editor }, name) => {
+    const query = parseQuery(asked.request, versionsQuery)
+    if ('refused' in query) return query.refused
+    const page = await editor.versions(name, query.value.continuation)
+    if (!page) return notAContinuation()
+    const { unreadable, ...told } = page
+    return jsonAnswer(200, { ...told, ...(unreadable.length > 0 && { unreadable }) })
+  })
 }
 
 function answerVersion(asked: Asked): Answering {

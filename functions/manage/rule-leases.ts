@@ -104,6 +104,7 @@ async function answerEnding({ request, manage }: Asked, operator: Workload): Pro
 
 /** Whether the rule was removed that long ago that no instance gives anything by it. */
 async function isLongGone({ documents }: ManageGateway, name: DocumentName): Promise<boolean> {
-  const newest = (await documents.rules.versions(name)).find(({ state }) => state !== 'refused')
-  return newest?.content === undefined && newest !== undefined && Date.parse(newest.at) + removalTime <= Date.now()
+  const page = await documents.rules.versions(name, undefined)
+  const newest = page?.versions.find(({ state }) => state !== 'refused')
+  return newest?.removed === true && Date.parse(newest.at) + removalTime <= Date.now()
 }

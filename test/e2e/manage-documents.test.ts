@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { version as describedVersion, listedVersion } from '../../functions/openapi-answers.ts'
 import { audience, operator } from '../../infra/local/world.ts'
 import { type Answer, type Document, type RunningStack, runStack, send } from '../running-stack.ts'
 
@@ -57,6 +58,12 @@ const kinds: Readonly<Record<string, (id: string) => Document>> = {
   calendars: id => ({ schema: 1, id, days: ['2026-12-25'] }),
   lockdowns: id => ({ schema: 1, id, blocks: { namespace: 'nobody' }, reason: 'an exercise' }),
 }
+/** What each of some versions holds. */
+async function contentsOf(path: string, versions: readonly Document[]): Promise<readonly unknown[]> {
+  const read = await Promise.all(versions.map(({ id }) => manage(`${path}/versions/${id}`)))
+  return read.map(({ body }) => (body['version'] as Document)['content'])
+}
+
 const singular = (plural: string) => plural.slice(0, -1)
 
 describe.each(Object.keys(kinds))('%s', plural => {
@@ -111,9 +118,11 @@ describe.each(Object.keys(kinds))('%s', plural => {
     expect(replaced.status).toBe(200)
     const versions = (await manage(`${path}/versions`)).body['versions'] as Document[]
     expect(versions).toMatchObject([
-      { state: 'saved', etag: replaced.body['etag'], content: body },
-      { state: 'saved', etag, content: documentOf(id), operator: { objectId: operator.objectId } },
+      { state: 'saved', etag: replaced.body['etag'], removed: false },
+      { state: 'saved', etag, operator: { objectId: operator.objectId }, removed: false },
     ])
+    expect(versions.filter(version => 'content' in version)).toEqual([])
+    expect(await contentsOf(path, versions)).toEqual([body, documentOf(id)])
     const restore = `${path}/versions/${versions[1]?.['id']}/restore`
     expect((await manage(restore, { method: 'POST' })).status).toBe(428)
     const restored = await manage(restore, { method: 'POST', headers: toReplace(replaced.body['etag']) })
@@ -148,6 +157,55 @@ describe.each(Object.keys(kinds))('%s', plural => {
   })
 })
 
+describe('versions that are many', () => {
+  /** A calendar with so many versions, from the oldest to the newest; one of them, by its place, cannot be read. */
+  async function withVersions(count: number, unreadable: number): Promise<{ path: string; ids: readonly string[] }> {
+    const id = `often-${randomUUID()}`
+    const path = `calendars/${id}`
+    expect((await manage(path, { method: 'PUT', body: kinds['calendars']?.(id), headers: toCreate })).status).toBe(201)
+    const [made] = (await manage(`${path}/versions`)).body['versions'] as Document[]
+    const versions = stack.documents.container('versions').items
+    const ids = Array.from({ length: count }, (_, at) => `00000000-0000-7000-8000-${String(at).padStart(12, '0')}`)
+    for (const [at, each] of ids.entries()) {
+      const { removed: _, ...version } = { ...made, id: each, content: {}, state: 'refused' } as Document
+      await versions.create(at === unreadable ? { ...version, state: 'perhaps' } : version)
+    }
+    return { path, ids: [...ids, String(made?.['id'])] }
+  }
+
+  test('are listed page by page, and one that cannot be read hides no other', async () => {
+    const { path, ids } = await withVersions(70, 3)
+    const first = (await manage(`${path}/versions`)).body
+    const rest = (await manage(`${path}/versions?continuation=${first['continuation']}`)).body
+    const listed = [first, rest].flatMap(({ versions }) => (versions as Document[]).map(({ id }) => id))
+    expect(listed).toEqual(ids.toReversed().filter(id => id !== ids[3]))
+    expect([first['unreadable'], rest['unreadable']]).toEqual([undefined, [ids[3]]])
+    expect(rest).not.toHaveProperty('continuation')
+    expect((await manage(`${path}/versions/${ids[3]}`)).status).toBe(404)
+    expect((await manage(`${path}/versions/${ids[4]}`)).status).toBe(200)
+    expect((await manage(`${path}/versions?continuation=garbage`)).status).toBe(400)
+    expect((await manage(`${path}/versions?limit=5`)).status).toBe(400)
+  })
+
+  test('do not keep what whoever deploys wrote, or was saved here long ago, from being known', async () => {
+    const { path } = await withVersions(0, -1)
+    const { etag, calendar } = (await manage(path)).body
+    const item = stack.documents.container('versions')
+    const [made] = (await manage(`${path}/versions`)).body['versions'] as Document[]
+    for (let at = 0; at < 110; at++) {
+      const id = `ffffffff-0000-7000-8000-${String(at).padStart(12, '0')}`
+      await item.items.create({ ...made, id, state: 'refused', etag: undefined })
+    }
+    expect((await manage(path, { method: 'PUT', body: calendar, headers: toReplace(etag) })).status).toBe(200)
+    const query = {
+      query: 'SELECT * FROM c WHERE c.etag = @etag',
+      parameters: [{ name: '@etag', value: String(etag) }],
+    }
+    const kept = await item.items.query<Document>(query, { partitionKey: String(made?.['of']) }).fetchAll()
+    expect(kept.resources).toHaveLength(1)
+  })
+})
+
 test('what whoever deploys wrote is a version too, once it is replaced, and can be restored', async () => {
   const id = `deployed-${randomUUID()}`
   const original = kinds['calendars']?.(id)
@@ -156,8 +214,12 @@ test('what whoever deploys wrote is a version too, once it is replaced, and can 
   const body = { ...original, days: [] }
   const replaced = await manage(`calendars/${id}`, { method: 'PUT', body, headers: toReplace(etag) })
   const versions = (await manage(`calendars/${id}/versions`)).body['versions'] as Document[]
-  expect(versions).toMatchObject([{ content: body }, { state: 'saved', etag, content: original }])
+  expect(versions).toMatchObject([{ state: 'saved' }, { state: 'saved', etag }])
+  expect(await contentsOf(`calendars/${id}`, versions)).toEqual([body, original])
   expect(versions[1]).not.toHaveProperty('operator')
+  const { version } = (await manage(`calendars/${id}/versions/${versions[1]?.['id']}`)).body
+  expect(listedVersion.safeParse(versions[1]).error).toBeUndefined()
+  expect(describedVersion.safeParse(version).error).toBeUndefined()
   const restore = `calendars/${id}/versions/${versions[1]?.['id']}/restore`
   await manage(restore, { method: 'POST', headers: toReplace(replaced.body['etag']) })
   expect((await manage(`calendars/${id}`)).body['calendar']).toEqual(original)
