@@ -162,8 +162,8 @@ const operationRows: readonly RouteRow[] = [
   }),
   row('changes/{change}/withdraw', {
     post: {
-      summary: 'Withdraws a change.',
-      roles: ['Rules.Write', 'Rules.Approve', 'Trust.Write'],
+      summary: 'Withdraws a change: one of its own, one that it could propose, or one that it could approve.',
+      roles: readers,
       answers: { 200: anyObject },
       errors: [404, 409],
     },

@@ -2,12 +2,12 @@ import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import { proposalOf } from '../../shared/approvals.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import { type PendingChange, standingOf, standings } from '../../shared/pending-change.ts'
+import { isSamePerson, type PendingChange, proposerOf, standingOf, standings } from '../../shared/pending-change.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
 import { answerChange, inForceWithin } from './document-answers.ts'
 import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
-import { asOperator, readers } from './operator.ts'
+import { asOperator, readers, writerOf } from './operator.ts'
 import { problem } from './problem.ts'
 import { endLeasesOf } from './rule-leases.ts'
 import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
@@ -103,13 +103,30 @@ async function endedLeases(manage: ManageGateway, { leases, name }: PendingChang
 function answerWithdraw(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperator(asked, ['Rules.Write', 'Rules.Approve', 'Trust.Write'], async operator => {
+  return asOperator(asked, readers, async operator => {
     const id = changeIn(request)
-    const withdrawal = id ? await manage.approvals.withdraw(id, operator) : { kind: 'unknown' as const }
+    const found = id && (await manage.changes.read(id))
+    if (!found) return notThere()
+    const { change } = found
+    if (!mayWithdraw(change, operator)) return problem(403, { detail: refusedTo(change) })
+    const withdrawal = await manage.approvals.withdraw(change.id, operator)
     if (withdrawal.kind === 'unknown') return notThere()
     if (withdrawal.kind === 'settled') return settled(withdrawal.state)
-    return jsonAnswer(200, { change: id, state: 'withdrawn' })
+    return jsonAnswer(200, { change: change.id, state: 'withdrawn' })
   })
+}
+
+/** Who proposed it, who may approve it, and who may propose the like. */
+function mayWithdraw({ proposedBy, container }: PendingChange, operator: Workload): boolean {
+  const roles = operator.entra?.roles ?? []
+  return (
+    isSamePerson(proposedBy, proposerOf(operator)) ||
+    [writerOf[container], 'Rules.Approve'].some(role => roles.includes(role))
+  )
+}
+
+function refusedTo({ container }: PendingChange): string {
+  return `expected who proposed it, or the app role ${writerOf[container]} or Rules.Approve`
 }
 
 /** Lapsed changes are kept as they were: only the time says so. */

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions'
 import { v7 as uuid } from 'uuid'
+import type { EditedContainer } from '../../shared/document-kind.ts'
 import { ExchangeError } from '../../shared/errors.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Namespaces } from '../../shared/workload/namespaces.ts'
@@ -24,6 +25,16 @@ export type NamespacedRole = Extract<OperatorRole, 'Leases.Read' | 'Leases.Revok
 
 /** Who may read rules, and what rules are about. */
 export const readers = ['Rules.Read', 'Rules.Write', 'Rules.Approve', 'Trust.Write', 'Lockdown.Write'] as const
+
+/** The role that lets change documents of a kind. */
+export const writerOf: Readonly<Record<EditedContainer, OperatorRole>> = {
+  rules: 'Rules.Write',
+  calendars: 'Rules.Write',
+  targets: 'Trust.Write',
+  issuers: 'Trust.Write',
+  lockdowns: 'Lockdown.Write',
+  posture: 'Posture.Write',
+}
 
 /** The delegated permission by which a person lets an application manage on their behalf. */
 const managing = 'manage'

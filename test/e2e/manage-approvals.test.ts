@@ -169,6 +169,25 @@ describe('a change of what requires approval', () => {
   })
 })
 
+test('a change is withdrawn by who proposed it, may propose the like, or may approve it; by nobody else', async () => {
+  const withdrawnBy = async (change: string, roles: readonly string[], oid: string = randomUUID()) =>
+    (await decide(change, 'withdraw', await person(oid, { roles }))).status
+  const [own, likely, approvable] = [await proposed(), await proposed(), await proposed()]
+  for (const roles of [['Trust.Write'], ['Rules.Read'], ['Lockdown.Write']]) {
+    expect(await withdrawnBy(own.change, roles)).toBe(403)
+  }
+  expect(await withdrawnBy(own.change, ['Decisions.Read'])).toBe(403)
+  expect((await manage(`changes/${own.change}`)).body).toMatchObject({ change: { state: 'proposed' } })
+  expect(await withdrawnBy(own.change, ['Rules.Read'], operator.objectId)).toBe(200)
+  expect(await withdrawnBy(likely.change, ['Rules.Write'])).toBe(200)
+  expect(await withdrawnBy(approvable.change, ['Rules.Approve'])).toBe(200)
+  const { id } = await guarded()
+  const { etag } = (await manage(`targets/${id}`)).body
+  const removal = await manage(`targets/${id}`, { method: 'DELETE', headers: toReplace(etag) })
+  expect(await withdrawnBy(String(removal.body['change']), ['Rules.Write'])).toBe(403)
+  expect(await withdrawnBy(String(removal.body['change']), ['Trust.Write'])).toBe(200)
+})
+
 describe('the list of changes', () => {
   const listed = async (query = '') => {
     const { status, body } = await manage(`changes${query}`)
