@@ -6,6 +6,7 @@ import { cosmosVersions } from './cosmos-versions.ts'
 import { credentialProviders } from './credentials/registry.ts'
 import type { SecretReference } from './credentials/secret-reference.ts'
 import { cosmosDecisionSearch, type DecisionSearch } from './decisions/cosmos-decision-search.ts'
+import type { DecisionLog } from './decisions/record.ts'
 import { type Doctor, doctor } from './doctor.ts'
 import type { DocumentKind, EditedContainer } from './document-kind.ts'
 import { openRole, type RoleParts, type Surroundings } from './gateway-role.ts'
@@ -14,6 +15,7 @@ import { cosmosLeases } from './leases/cosmos-leases.ts'
 import { type LockedLeases, lockedLeaseCounter } from './leases/cosmos-locked-leases.ts'
 import { type OperatorLeases, operatorLeases } from './leases/operator-leases.ts'
 import { revokeByOperator } from './leases/revoke-by-operator.ts'
+import { onRecord } from './record-check.ts'
 import type { CalendarDocument } from './rules/calendar.ts'
 import { calendarKind } from './rules/calendar-kind.ts'
 import { cosmosCalendars } from './rules/cosmos-calendars.ts'
@@ -25,6 +27,7 @@ import { ruleKind } from './rules/cosmos-rule-kind.ts'
 import { cosmosRules, storedRules } from './rules/cosmos-rules.ts'
 import { lockdownsSince } from './rules/cosmos-standing-lockdowns.ts'
 import { type Evaluate, evaluator } from './rules/evaluate.ts'
+import { targetOfToken } from './rules/evaluate-question.ts'
 import { type FindAccess, findAccess } from './rules/find-access.ts'
 import { guardedTrust } from './rules/guarded-trust.ts'
 import { calendarFromICalendar } from './rules/icalendar.ts'
@@ -52,6 +55,7 @@ import { lockdownDocument } from './workload/lockdown.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
 import { verifyPasted } from './workload/verify-pasted.ts'
 import { tokenVerifier, type VerifyToken } from './workload/verify-token.ts'
+import type { Workload } from './workload/workload.ts'
 
 type CalendarConversion = { readonly calendar: CalendarDocument } | { readonly problems: readonly string[] }
 
@@ -62,7 +66,8 @@ export interface ManageGateway {
   readonly changes: Changes
   readonly approvals: Approvals
   readonly whatIf: WhatIf
-  readonly evaluate: Evaluate
+  /** On record where a token is pasted. */
+  readonly evaluate: (body: unknown, operator: Workload) => ReturnType<Evaluate>
   readonly access: FindAccess
   readonly calendarFrom: (upload: Omit<Parameters<typeof calendarFromICalendar>[0], 'now'>) => CalendarConversion
   readonly decisions: DecisionSearch
@@ -146,7 +151,11 @@ function openDoctor(
 }
 
 /** What-if: everything is read when it is asked for, by the code of the exchange, and nothing of it is kept. */
-function openDesk({ container }: RoleParts, documents: ManageGateway['documents'], surroundings: Surroundings) {
+function openDesk(
+  { container, decisions }: RoleParts,
+  documents: ManageGateway['documents'],
+  surroundings: Surroundings,
+) {
   const { settings, keys, now } = surroundings
   const { targets, issuers } = documents
   const countryOf = settings.geoipDatabase === undefined ? () => undefined : openCountries(settings.geoipDatabase)
@@ -172,17 +181,23 @@ function openDesk({ container }: RoleParts, documents: ManageGateway['documents'
       sample: query => sampleExchanges(container('decisions'), query, now),
       now,
     }),
-    evaluate: evaluator({
-      rulesetOf: target => openRules().of(target),
-      targetOf: async id => evaluatedTarget((await targets.read(ownName(id)))?.content, withoutSecrets(now)),
-      issuerOf,
-      callersOf: (token, actorToken) => verifyPasted({ token, actorToken }, { issuers: registered(), keys, now }),
-      postureOf: (ruleset, callers) =>
-        cosmosPosture(container('posture'), () => alwaysFresh).of(postureAskedFor(ruleset, callers), callers.workload),
-      lockdownOf: (subject, time) => cosmosLockdowns(readOnce(container('lockdowns'))).find(subject, time),
-      clientAt: peer => clientSeenBy({ peer, forwarded: undefined }, undefined, { forwarders: [], countryOf }),
-      now,
-    }),
+    evaluate: evaluationOnRecord(
+      decisions,
+      evaluator({
+        rulesetOf: target => openRules().of(target),
+        targetOf: async id => evaluatedTarget((await targets.read(ownName(id)))?.content, withoutSecrets(now)),
+        issuerOf,
+        callersOf: (token, actorToken) => verifyPasted({ token, actorToken }, { issuers: registered(), keys, now }),
+        postureOf: (ruleset, callers) =>
+          cosmosPosture(container('posture'), () => alwaysFresh).of(
+            postureAskedFor(ruleset, callers),
+            callers.workload,
+          ),
+        lockdownOf: (subject, time) => cosmosLockdowns(readOnce(container('lockdowns'))).find(subject, time),
+        clientAt: peer => clientSeenBy({ peer, forwarded: undefined }, undefined, { forwarders: [], countryOf }),
+        now,
+      }),
+    ),
     access: findAccess({
       openRules,
       readTarget: id => targets.read(ownName(id)),
@@ -191,6 +206,16 @@ function openDesk({ container }: RoleParts, documents: ManageGateway['documents'
       issuerOf,
       now,
     }),
+  }
+}
+
+/** Whoever pastes a token uses somebody else's: that is on record, as a check of its target. */
+function evaluationOnRecord(decisions: DecisionLog, evaluate: Evaluate): ManageGateway['evaluate'] {
+  return (body, operator) => {
+    const target = targetOfToken(body)
+    if (target === undefined) return evaluate(body)
+    const document = { container: 'targets', id: target, partition: target } as const
+    return onRecord({ decisions, operator, document }, () => evaluate(body))
   }
 }
 

@@ -17,10 +17,10 @@ export function registerEvaluate(manage: ManageGateway): void {
     authLevel: 'anonymous',
     handler: (request, context) => {
       if (request.method !== 'POST') return methodNotAllowed('POST')
-      return asOperator({ request, context, manage }, readers, async () => {
+      return asOperator({ request, context, manage }, readers, async operator => {
         const body = parseJson(await readBody(request, bodyBytes))
         if (body === undefined) return problem(400, { detail: 'expected a JSON document' })
-        const evaluated = await manage.evaluate(body)
+        const evaluated = await manage.evaluate(body, operator)
         if (!('problems' in evaluated)) return jsonAnswer(200, evaluated)
         const detail = 'expected { "token": …, "target": … } or { "facts": { … } }'
         return problem(400, { detail, problems: evaluated.problems })

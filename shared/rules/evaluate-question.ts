@@ -52,6 +52,11 @@ const tokenDocument = z.strictObject({
   time: instant.optional(),
 })
 
+/** The target that a pasted token is tried on; undefined where none was pasted. */
+export function targetOfToken(body: unknown): string | undefined {
+  return problemOfStructure(body) ? undefined : tokenDocument.safeParse(body).data?.target
+}
+
 type Parsed = { readonly asked: Asked } | { readonly problems: readonly Problem[] }
 
 /** Reads the body of a question: a token, facts in full, or facts in short. Never tells a token again. */

@@ -78,6 +78,24 @@ describe('an evaluation', () => {
     })
   })
 
+  test('of a pasted token is on record with who asked and of what, whatever came of it; one without is not', async () => {
+    const target = await newTarget()
+    const told = async () =>
+      (await stack.records()).flatMap(({ kind, action, outcome, document, operator }) => {
+        const isThis = kind === 'admin' && action === 'check' && (document as Document)['id'] === target
+        return isThis ? [{ outcome, document, by: (operator as Document)['subject'] }] : []
+      })
+    await evaluate({ facts: { ...api, target } })
+    expect(await told()).toEqual([])
+    await evaluate({ token: await stack.podToken(), target })
+    const document = { container: 'targets', id: target, partition: target }
+    const by = expect.any(String)
+    const done = ['intended', 'done'].map(outcome => ({ outcome, document, by }))
+    expect(await told()).toEqual(expect.arrayContaining(done))
+    await evaluate({ token: 'no token', target })
+    expect((await told()).map(({ outcome }) => outcome).toSorted()).toEqual(['done', 'failed', 'intended', 'intended'])
+  })
+
   test('of facts in full, and of none, says what is wrong by pointer', async () => {
     const whole = (await evaluate({ facts: { ...api, target: 'orders-db' } })).body['facts'] as Document
     expect((await evaluate({ facts: whole })).body).toMatchObject({ outcome: 'allowed' })
