@@ -9,7 +9,7 @@ import { everyMethod, jsonAnswer } from '../answer.ts'
 import { answerStored, notThere } from './document-answers.ts'
 import { asOperator, type OperatorRole } from './operator.ts'
 import { problem } from './problem.ts'
-import { create, put, remove, restore } from './save-document.ts'
+import { create, noSuchVersion, put, remove, restore } from './save-document.ts'
 import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
 
 /** How one kind of document is reached over HTTP. */
@@ -108,22 +108,24 @@ function answerOne(asked: Asked): Answering {
 }
 
 function answerVersions(asked: Asked): Answering {
-  return forOneVersion(asked, async ({ editor }, name) => {
+  return forOneVersion(asked, async (routes, name) => {
+    const { editor } = routes
     const query = parseQuery(asked.request, versionsQuery)
     if ('refused' in query) return query.refused
     const page = await editor.versions(name, query.value.continuation)
     if (!page) return notAContinuation()
     const { unreadable, ...told } = page
+    const isEmpty = told.versions.length + unreadable.length === 0 && query.value.continuation === undefined
+    // What whoever deploys wrote has no version before it is replaced here.
+    if (isEmpty && !(await editor.read(name))) return notThere(routes)
     return jsonAnswer(200, { ...told, ...(unreadable.length > 0 && { unreadable }) })
   })
 }
 
 function answerVersion(asked: Asked): Answering {
-  return forOneVersion(asked, async ({ editor, singular }, name) => {
-    const found = await editor.version(name, String(asked.request.params['version']))
-    return found
-      ? jsonAnswer(200, { version: found })
-      : problem(404, { detail: `there is no such version of this ${singular}` })
+  return forOneVersion(asked, async (routes, name) => {
+    const found = await routes.editor.version(name, String(asked.request.params['version']))
+    return found ? jsonAnswer(200, { version: found }) : noSuchVersion(routes)
   })
 }
 

@@ -5,7 +5,7 @@ import type { DocumentName } from '../../shared/document-kind.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
 import { readBody } from '../read-body.ts'
-import { answerChange, inForceWithin, notSaved, notThere } from './document-answers.ts'
+import { answerChange, inForceWithin, type Named, notSaved, notThere } from './document-answers.ts'
 import type { Asked } from './documents.ts'
 import { problem } from './problem.ts'
 import { parseQuery } from './search-query.ts'
@@ -45,8 +45,18 @@ export async function create(asked: Writing, id: string, operator: Workload): Pr
 export async function restore(asked: Writing, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
   const { request, routes } = asked
   const found = await routes.editor.version(name, String(request.params['version']))
-  if (found?.content === undefined) return notThere(routes)
+  if (!found) return noSuchVersion(routes)
+  if (found.content === undefined) return removedBy(routes)
   return saveDocument(asked, { name, document: found.content }, operator, 200)
+}
+
+/** The answer where a document has no such version. */
+export function noSuchVersion({ singular }: Named): HttpResponseInit {
+  return problem(404, { detail: `there is no such version of this ${singular}` })
+}
+
+function removedBy({ singular }: Named): HttpResponseInit {
+  return problem(404, { detail: `that version removed the ${singular}: there is nothing to save again` })
 }
 
 /** A document, and where it is to be saved. */
@@ -62,7 +72,8 @@ export async function saveDocument(
   operator: Workload,
   created = 201,
 ): Promise<HttpResponseInit> {
-  return saveAt(expectedVersion(asked.request), asked, draft, operator, created)
+  const condition = conditionIn(asked.request)
+  return 'refused' in condition ? condition.refused : saveAt(condition.expected, asked, draft, operator, created)
 }
 
 async function saveAt(
@@ -89,7 +100,9 @@ export async function remove(asked: Writing, name: DocumentName, operator: Workl
   const query = parseQuery(request, routes.endLeases ? removing : saving.extend({ leases: z.undefined().optional() }))
   if ('refused' in query) return query.refused
   const { dryRun, leases } = query.value
-  const expected = expectedVersion(request)
+  const condition = conditionIn(request)
+  if ('refused' in condition) return condition.refused
+  const { expected } = condition
   if (dryRun === 'true') return rehearse(asked, { action: 'remove', name, ...asDraft(notAbsent(expected)) }, operator)
   if (!expected || expected === 'absent') return preconditionRequired('If-Match: <etag>')
   if (routes.endLeases && !leases) return leasesRequired()
@@ -128,11 +141,17 @@ function notAbsent(expected: Expected | undefined): Exclude<Expected, 'absent'> 
   return expected === 'absent' ? undefined : expected
 }
 
-/** RFC 9110 section 13.1: a write without a condition could undo a change that its author never saw. */
-function expectedVersion(request: HttpRequest): Expected | undefined {
-  const etag = request.headers.get('if-match')
-  if (etag && etag !== '*') return { etag }
-  return request.headers.get('if-none-match') === '*' ? 'absent' : undefined
+/**
+ * RFC 9110 section 13.1: a write without a condition could undo a change that its author never saw. Of two conditions,
+ * nobody can tell which one was meant.
+ */
+function conditionIn({
+  headers,
+}: HttpRequest): { readonly expected: Expected | undefined } | { readonly refused: HttpResponseInit } {
+  const [etag, absent] = [headers.get('if-match'), headers.get('if-none-match')]
+  if (etag && absent) return { refused: problem(400, { detail: 'expected If-Match or If-None-Match, found both' }) }
+  if (etag && etag !== '*') return { expected: { etag } }
+  return { expected: absent === '*' ? 'absent' : undefined }
 }
 
 function preconditionRequired(expected: string): HttpResponseInit {

@@ -26,6 +26,7 @@ export async function readFolder(folder: string): Promise<readonly FolderDocumen
   for (const kind of kinds) {
     for (const file of await filesIn(join(folder, kind.plural))) {
       for (const content of await readDocuments(file, relative(folder, file))) {
+        refusePlaceless(kind, content, relative(folder, file))
         documents.push({ kind, path: pathOf(kind, content), content, file: relative(folder, file) })
       }
     }
@@ -75,6 +76,11 @@ function asContent(value: unknown, name: string): Content {
   const content: Content = Object.fromEntries(Object.entries(value))
   if (typeof content['id'] !== 'string') throw new UsageError(`${name}: a document without an id`)
   return content
+}
+
+/** A rule is below its target: one without would be looked for below a target called "undefined". */
+function refusePlaceless({ plural }: Kind, { id, target }: Content, name: string): void {
+  if (plural === 'rules' && typeof target !== 'string') throw new UsageError(`${name}: ${id}: a rule without a target`)
 }
 
 function refuseTwice(documents: readonly FolderDocument[]): void {

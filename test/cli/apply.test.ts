@@ -107,6 +107,7 @@ test.each<[string, Readonly<Record<string, unknown>>, RegExp]>([
     /is in rules\/a\.yaml and in rules\/b\.yaml/,
   ],
   ['YAML that is none', { 'rules/a.yaml': 'id: a\nid: b' }, /rules\/a\.yaml: /],
+  ['a rule without a target', { 'rules/a.json': { id: 'x' } }, /rules\/a\.json: x: a rule without a target/],
   ['a document without an id', { 'rules/a.json': {} }, /rules\/a\.json: a document without an id/],
 ])('%s is refused before anything is done', async (_, given, problem) => {
   const wrong = await folderWith(given)

@@ -157,6 +157,37 @@ describe.each(Object.keys(kinds))('%s', plural => {
   })
 })
 
+test('what never was has no versions, and an unknown version is called one: nothing is restored', async () => {
+  const id = `made-${randomUUID()}`
+  const path = `targets/${id}`
+  const unknown = `versions/${randomUUID()}`
+  expect((await manage(`${path}/versions`)).body).toMatchObject({ status: 404, detail: 'there is no such target' })
+  const made = await manage(path, { method: 'PUT', body: kinds['targets']?.(id), headers: toCreate })
+  const headers = toReplace(made.body['etag'])
+  const missing = { status: 404, detail: 'there is no such version of this target' }
+  expect((await manage(`${path}/${unknown}`)).body).toMatchObject(missing)
+  expect((await manage(`${path}/${unknown}/restore`, { method: 'POST', headers })).body).toMatchObject(missing)
+  expect((await manage(path, { method: 'DELETE', headers })).status).toBe(200)
+  const [removal] = (await manage(`${path}/versions`)).body['versions'] as Document[]
+  const restored = await manage(`${path}/versions/${removal?.['id']}/restore`, { method: 'POST', headers: toCreate })
+  expect(restored.body).toMatchObject({ status: 404, detail: expect.stringMatching(/removed the target/) })
+})
+
+test('a change under two conditions is refused, whichever of them holds', async () => {
+  const id = `made-${randomUUID()}`
+  const path = `targets/${id}`
+  const body = kinds['targets']?.(id)
+  const both = { ...toCreate, ...toReplace('"stale"') }
+  expect((await manage(path, { method: 'PUT', body, headers: both })).status).toBe(400)
+  expect((await manage(path)).status).toBe(404)
+  const { etag } = (await manage(path, { method: 'PUT', body, headers: toCreate })).body
+  const again = { ...toCreate, ...toReplace(etag) }
+  expect((await manage(path, { method: 'PUT', body, headers: again })).status).toBe(400)
+  expect((await manage(`${path}?dryRun=true`, { method: 'PUT', body, headers: again })).status).toBe(400)
+  expect((await manage(path, { method: 'DELETE', headers: again })).status).toBe(400)
+  expect((await manage(path)).body['etag']).toBe(etag)
+})
+
 describe('versions that are many', () => {
   /** A calendar with so many versions, from the oldest to the newest; one of them, by its place, cannot be read. */
   async function withVersions(count: number, unreadable: number): Promise<{ path: string; ids: readonly string[] }> {
