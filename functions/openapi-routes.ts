@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { changeQuery } from './manage/changes.ts'
 import { decisionQuery } from './manage/decisions.ts'
 import { impactBody } from './manage/impact.ts'
-import { leaseQuery, revokeBody } from './manage/leases.ts'
+import { leaseQuery } from './manage/lease-query.ts'
 import { readers } from './manage/operator.ts'
+import { revokeBody } from './manage/revoke-leases.ts'
 import {
   anyObject,
   checkAsked,

@@ -22,6 +22,16 @@ export async function readBody(request: HttpRequest, maxBytes: number): Promise<
   return body
 }
 
+/** The body as JSON; undefined where it is none, and the parser's words would quote it. Throws as {@link readBody} does. */
+export async function readJson(request: HttpRequest, maxBytes: number): Promise<unknown> {
+  const text = await readBody(request, maxBytes)
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 function malformed(description: string): ExchangeError {
   return new ExchangeError('invalid_request', 'malformed_request', { description })
 }

@@ -137,9 +137,9 @@ const isExpression = (path: string) => /^shared\/rules\/conditions\/expression(-
 const isExport = (path: string) => path === 'functions/export-telemetry.ts'
 const isICalendar = (path: string) => path === 'shared/rules/icalendar.ts' || within(path, 'shared/rules/icalendar')
 
-/** The composition root: one file for each role beside it. */
+/** The composition root: a file or some for each role beside it. */
 function isGateway(file: string): boolean {
-  return /^shared\/gateway(?:-(?:exchange|manage|timers|role))?\.ts$/.test(file)
+  return /^shared\/gateway(?:-(?:exchange|manage(?:-desk|-editors)?|timers|role))?\.ts$/.test(file)
 }
 
 /** Where each package may be imported by shared and functions: the rest of them is for everybody. */
@@ -199,6 +199,12 @@ describe('every outside package has a home', () => {
     const readers = productSources.filter(source => source.readsEnvironment).map(({ path }) => path)
     expect(readers).toEqual(['shared/settings.ts'])
   })
+})
+
+test('one file registers the routes of /manage', () => {
+  const registering = product.filter(({ to, values }) => to === '@azure/functions' && values.includes('app'))
+  const ofManage = registering.map(({ from }) => from).filter(from => within(from, 'functions/manage'))
+  expect(ofManage).toEqual(['functions/manage/managed-route.ts'])
 })
 
 test('no file or folder is named for having no subject', () => {

@@ -1,8 +1,9 @@
-import { app, type HttpRequest, type HttpResponseInit } from '@azure/functions'
+import type { HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import { documentId } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
+import { jsonAnswer } from '../answer.ts'
+import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
 import { continuation, methodNotAllowed, parseQuery } from './search-query.ts'
@@ -27,18 +28,13 @@ const notes = [
 
 /** `/manage/access`: who can reach what, as the rules say now. */
 export function registerAccess(manage: ManageGateway): void {
-  app.http('access', {
-    route: 'manage/access',
-    methods: [...everyMethod],
-    authLevel: 'anonymous',
-    handler: (request, context) => {
-      if (request.method !== 'GET') return methodNotAllowed('GET')
-      return asOperator({ request, context, manage }, readers, () => answerAccess(request, manage))
-    },
+  managedRoutes(manage)('access', 'manage/access', asked => {
+    if (asked.request.method !== 'GET') return methodNotAllowed('GET')
+    return asOperator(asked, readers, () => answerAccess(asked))
   })
 }
 
-async function answerAccess(request: HttpRequest, { access }: ManageGateway): Promise<HttpResponseInit> {
+async function answerAccess({ request, manage: { access } }: Asked): Promise<HttpResponseInit> {
   const query = parseQuery(request, accessQuery)
   if ('refused' in query) return query.refused
   if ('target' in query.value) {

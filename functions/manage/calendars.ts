@@ -1,10 +1,10 @@
-import { app, type HttpResponseInit } from '@azure/functions'
+import type { HttpResponseInit } from '@azure/functions'
 import { documentId } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import { everyMethod } from '../answer.ts'
 import { readBody } from '../read-body.ts'
 import { notThere } from './document-answers.ts'
 import { type Asked, registerDocuments } from './documents.ts'
+import { managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
 import { documentBytes, saveDocument } from './save-document.ts'
@@ -20,15 +20,9 @@ export function registerCalendars(manage: ManageGateway): void {
     mayRead: readers,
     mayWrite: ['Rules.Write'],
   })
-  app.http('calendar-icalendar', {
-    route: 'manage/calendars/{id}/icalendar',
-    methods: [...everyMethod],
-    authLevel: 'anonymous',
-    handler: (request, context) => {
-      if (request.method !== 'POST') return methodNotAllowed('POST')
-      const asked = { request, context, manage, routes }
-      return asOperator(asked, routes.mayWrite, operator => saveICalendar(asked, operator))
-    },
+  managedRoutes(manage)('calendar-icalendar', 'manage/calendars/{id}/icalendar', asked => {
+    if (asked.request.method !== 'POST') return methodNotAllowed('POST')
+    return asOperator(asked, routes.mayWrite, operator => saveICalendar({ ...asked, routes }, operator))
   })
 }
 

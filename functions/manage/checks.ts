@@ -1,4 +1,3 @@
-import type { HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import { documentId } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
@@ -7,6 +6,7 @@ import { readBody } from '../read-body.ts'
 import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator } from './operator.ts'
 import { problem } from './problem.ts'
+import { methodNotAllowed } from './search-query.ts'
 
 /** A pasted token and its JSON are refused beyond this. */
 const bodyBytes = 32 * 1024
@@ -70,8 +70,4 @@ function parseBody(text: string): z.output<typeof checkBody> | undefined {
   } catch {
     return undefined
   }
-}
-
-function methodNotAllowed(allow: string): HttpResponseInit {
-  return problem(405, { detail: `expected ${allow}`, headers: { allow } })
 }

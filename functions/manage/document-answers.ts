@@ -3,10 +3,8 @@ import type { Proposed } from '../../shared/approvals.ts'
 import type { Changed } from '../../shared/cosmos-document-editor.ts'
 import type { Stored } from '../../shared/document.ts'
 import { jsonAnswer } from '../answer.ts'
+import { inForceWithin } from './in-force.ts'
 import { problem } from './problem.ts'
-
-/** After this many seconds a change is in force on every instance. */
-export const inForceWithin = 15
 
 /** How one document of a kind is called in answers. */
 export interface Named {

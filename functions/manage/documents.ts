@@ -1,12 +1,13 @@
-import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import type { HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import type { GuardedEditor } from '../../shared/approvals.ts'
 import { documentId } from '../../shared/document.ts'
 import type { DocumentName, EditedContainer } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
+import { jsonAnswer } from '../answer.ts'
 import { answerStored, notThere } from './document-answers.ts'
+import { type Answering, type Asked as AskedOfManage, managedRoutes } from './managed-route.ts'
 import { asOperator, type OperatorRole } from './operator.ts'
 import { problem } from './problem.ts'
 import { create, noSuchVersion, put, remove, restore } from './save-document.ts'
@@ -39,13 +40,9 @@ export function registerDocuments(manage: ManageGateway, kind: Omit<DocumentRout
   const routes = { ...kind, editor: manage.documents[kind.container] }
   const { plural, singular } = routes
   const one = `manage/${plural}/${routes.partition === 'in-url' ? '{target}/{id}' : '{id}'}`
+  const registerAt = managedRoutes(manage)
   const register = (name: string, route: string, answer: (asked: Asked) => Answering) =>
-    app.http(name, {
-      route,
-      methods: [...everyMethod],
-      authLevel: 'anonymous',
-      handler: (request, context) => answer({ request, context, manage, routes }),
-    })
+    registerAt(name, route, asked => answer({ ...asked, routes }))
   register(plural, `manage/${plural}`, answerList)
   register(singular, one, answerOne)
   register(`${singular}-versions`, `${one}/versions`, answerVersions)
@@ -55,14 +52,9 @@ export function registerDocuments(manage: ManageGateway, kind: Omit<DocumentRout
 }
 
 /** A request, and what it is about. */
-export interface Asked {
-  readonly request: HttpRequest
-  readonly context: InvocationContext
-  readonly manage: ManageGateway
+export interface Asked extends AskedOfManage {
   readonly routes: DocumentRoutes
 }
-
-type Answering = Promise<HttpResponseInit> | HttpResponseInit
 
 function answerList(asked: Asked): Answering {
   const { request, routes } = asked

@@ -1,14 +1,14 @@
-import { app, type HttpRequest, type HttpResponseInit } from '@azure/functions'
+import type { HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import { documentId, problemsIn } from '../../shared/document.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { DocumentDraft } from '../../shared/rules/document-draft.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
-import { readBody } from '../read-body.ts'
+import { jsonAnswer } from '../answer.ts'
+import { readJson } from '../read-body.ts'
+import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
-import { parseJson } from './save-document.ts'
 import { instant, methodNotAllowed } from './search-query.ts'
 import { impactFor } from './what-if.ts'
 
@@ -34,25 +34,15 @@ type ImpactBody = z.output<typeof impactBody>
 
 /** `/manage/impact`: what a draft would have made of recorded decisions, and of how many of them that is said. */
 export function registerImpact(manage: ManageGateway): void {
-  app.http('impact', {
-    route: 'manage/impact',
-    methods: [...everyMethod],
-    authLevel: 'anonymous',
-    handler: (request, context) => {
-      if (request.method !== 'POST') return methodNotAllowed('POST')
-      return asOperator({ request, context, manage }, readers, operator => answerImpact({ request, manage }, operator))
-    },
+  managedRoutes(manage)('impact', 'manage/impact', asked => {
+    if (asked.request.method !== 'POST') return methodNotAllowed('POST')
+    return asOperator(asked, readers, operator => answerImpact(asked, operator))
   })
-}
-
-interface Asked {
-  readonly request: HttpRequest
-  readonly manage: ManageGateway
 }
 
 async function answerImpact({ request, manage }: Asked, operator: Workload): Promise<HttpResponseInit> {
   const { whatIf } = manage
-  const parsed = impactBody.safeParse(parseJson(await readBody(request, bodyBytes)))
+  const parsed = impactBody.safeParse(await readJson(request, bodyBytes))
   if (!parsed.success) return notAcceptable(problemsIn(parsed.error))
   const { rule, max } = parsed.data
   const range = rangeOf(parsed.data)

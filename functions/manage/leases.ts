@@ -1,67 +1,12 @@
-import type { HttpRequest, HttpResponseInit } from '@azure/functions'
-import { z } from 'zod'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import type { RevokedLease } from '../../shared/leases/operator-leases.ts'
-import type { Revoker } from '../../shared/leases/revoke-by-operator.ts'
 import { jsonAnswer } from '../answer.ts'
-import { readBody } from '../read-body.ts'
+import { leaseIn, leaseQuery, notThere } from './lease-query.ts'
 import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperatorOf, type NamespacedRole } from './operator.ts'
-import { problem } from './problem.ts'
-import {
-  continuation,
-  instant,
-  methodNotAllowed,
-  notAContinuation,
-  pageLimit,
-  parseOr400,
-  parseQuery,
-  searchText,
-} from './search-query.ts'
-
-const holder = {
-  target: searchText.optional(),
-  issuer: searchText.optional(),
-  subject: searchText.optional(),
-  namespace: searchText.optional(),
-  serviceAccount: searchText.optional(),
-  pod: searchText.optional(),
-  node: searchText.optional(),
-  account: searchText.optional(),
-  rule: searchText.optional(),
-}
-
-/** The query of `GET /manage/leases`. `pod` is a uid: a lease tells no pod's name. */
-export const leaseQuery = z.strictObject({
-  ...holder,
-  state: z.enum(['reserved', 'active', 'revoking', 'revoked']).optional(),
-  stuck: z.literal('true').optional(),
-  expiresBefore: instant.optional(),
-  limit: pageLimit(500),
-  continuation: continuation.optional(),
-})
-
-/** The body of `POST /manage/leases/revoke`: which, and how many the dry run found. */
-export const revokeBody = z.strictObject({
-  filter: z
-    .strictObject({ ...holder, expiresBefore: instant.optional() })
-    .refine(members => Object.keys(members).length > 0, 'expected one member at least: a lockdown can name everything'),
-  expected: z.int().min(0).optional(),
-})
-
-const dryRun = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
+import { answerRevokeMatching, answerRevokeOne } from './revoke-leases.ts'
+import { methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
 
 const mayRead = ['Leases.Read', 'Leases.Revoke'] as const satisfies readonly NamespacedRole[]
-const mayRevoke = ['Leases.Revoke'] as const satisfies readonly NamespacedRole[]
-
-const bodyBytes = 16 * 1024
-
-/** After this many seconds no instance releases a lease again: what it read of one may decide for as long. */
-const refusedWithin = 15
-
-const warning =
-  'A workload whose rules still allow it may ask again, and is given another account. What prevents that is a lockdown: ' +
-  'POST /manage/lockdowns, with "revokeLeases": true to end its leases as well.'
 
 /** `/manage/leases`: the accounts that were made and must be taken back. */
 export function registerLeases(manage: ManageGateway): void {
@@ -92,88 +37,4 @@ function answerOne(asked: Asked): Answering {
     const lease = await manage.leases.read(leaseIn(request), namespaces)
     return lease ? jsonAnswer(200, { lease }) : notThere()
   })
-}
-
-function answerRevokeOne(asked: Asked): Answering {
-  const { request, manage } = asked
-  if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperatorOf(asked, mayRevoke, async (operator, namespaces) => {
-    const ended = await manage.leases.revoke(leaseIn(request), { operator, namespaces })
-    if (!ended) return notThere()
-    return jsonAnswer(202, { ...ended, ...whatHappensNext(ended) })
-  })
-}
-
-function whatHappensNext({ lease: { state } }: RevokedLease) {
-  if (state === 'revoked') return { next: 'It has ended: its evidence says what was seen.' }
-  const next = 'Its sessions end and its account is removed when the timer runs next: it runs each minute.'
-  return { next, refusedWithin, warnings: [warning] }
-}
-
-function answerRevokeMatching(asked: Asked): Answering {
-  const { request } = asked
-  if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperatorOf(asked, mayRevoke, async (operator, namespaces) => {
-    const query = parseQuery(request, dryRun)
-    if ('refused' in query) return query.refused
-    const body = parseOr400(parseJson(await readBody(request, bodyBytes)), revokeBody, 'the body is not acceptable')
-    if ('refused' in body) return body.refused
-    const isDryRun = query.value.dryRun === 'true'
-    return isDryRun
-      ? answerDryRun(asked, body.value, { operator, namespaces })
-      : revokeAll(asked, body.value, { operator, namespaces })
-  })
-}
-
-type RevokeBody = z.output<typeof revokeBody>
-
-async function answerDryRun(
-  { manage }: Asked,
-  { filter }: RevokeBody,
-  { namespaces }: Revoker,
-): Promise<HttpResponseInit> {
-  const { leases, more } = await manage.leases.matching(filter, namespaces)
-  const warnings = more ? [warning, tooMany(leases.length)] : [warning]
-  return jsonAnswer(200, { dryRun: true, found: leases.length, more, leases, warnings })
-}
-
-async function revokeAll(
-  { manage }: Asked,
-  { filter, expected }: RevokeBody,
-  revoker: Revoker,
-): Promise<HttpResponseInit> {
-  if (expected === undefined) {
-    return problem(428, { detail: 'expected: how many the dry run found (POST /manage/leases/revoke?dryRun=true)' })
-  }
-  const ended = await manage.leases.revokeMatching(filter, { expected, revoker })
-  if (ended.kind === 'differs') {
-    const detail = ended.more
-      ? tooMany(ended.found)
-      : `expected ${expected} leases, found ${ended.found}: look at them again`
-    return problem(409, { detail })
-  }
-  const next =
-    'Their sessions end and their accounts are removed from the next run of the timer on: it runs each minute.'
-  const { marked, notMarked } = ended
-  return jsonAnswer(202, { marked, notMarked, next, refusedWithin, warnings: [warning] })
-}
-
-function tooMany(most: number): string {
-  return `there are more than ${most}: narrow the filter, or end them by a lockdown with "revokeLeases": true`
-}
-
-function leaseIn(request: HttpRequest): string {
-  return String(request.params['lease'])
-}
-
-function notThere(): HttpResponseInit {
-  return problem(404, { detail: 'there is no such lease' })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

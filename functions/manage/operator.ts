@@ -6,6 +6,7 @@ import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Namespaces } from '../../shared/workload/namespaces.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { logFailure } from '../oauth-error.ts'
+import type { Asked } from './managed-route.ts'
 import { problem } from './problem.ts'
 
 /** What operators may be given, as Entra app roles. Those that write include reading what they write. */
@@ -44,12 +45,6 @@ const bearer = /^Bearer ([A-Za-z0-9._-]+)$/i
 
 /** As Kubernetes names namespaces (RFC 1123 label). */
 const namespaceName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-
-interface Asked {
-  readonly request: HttpRequest
-  readonly context: InvocationContext
-  readonly manage: ManageGateway
-}
 
 /**
  * Runs a management function for an operator whose access token has one of the roles; otherwise 401 or 403. What it

@@ -1,17 +1,16 @@
-import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import type { HttpResponseInit } from '@azure/functions'
 import type { DocumentName } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
-import { readBody } from '../read-body.ts'
+import { jsonAnswer } from '../answer.ts'
+import { readJson } from '../read-body.ts'
+import { inForceWithin } from './in-force.ts'
+import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
 import { methodNotAllowed } from './search-query.ts'
 
 const bodyBytes = 4 * 1024
-
-/** After this many seconds a change is in force on every instance. */
-const inForceWithin = 15
 
 /** As Kubernetes names objects (RFC 1123 subdomain), which issuers' ids are too: nothing that a path would have to encode. */
 const objectName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
@@ -21,21 +20,10 @@ const objectName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
  * the route takes all that there is.
  */
 export function registerPosture(manage: ManageGateway): void {
-  app.http('posture', {
-    route: 'manage/posture/{*path}',
-    methods: [...everyMethod],
-    authLevel: 'anonymous',
-    handler: (request, context) => answer({ request, context, manage }),
-  })
+  managedRoutes(manage)('posture', 'manage/posture/{*path}', answer)
 }
 
-interface Asked {
-  readonly request: HttpRequest
-  readonly context: InvocationContext
-  readonly manage: ManageGateway
-}
-
-function answer(asked: Asked): Promise<HttpResponseInit> | HttpResponseInit {
+function answer(asked: Asked): Answering {
   const name = nameIn(asked)
   switch (asked.request.method) {
     case 'GET':
@@ -64,7 +52,7 @@ async function get({ manage }: Asked, name: DocumentName): Promise<HttpResponseI
 
 /** Needs no `If-Match`: a scanner reports what it sees now, whatever was there. */
 async function put({ request, manage }: Asked, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
-  const observation = parseJson(await readBody(request, bodyBytes))
+  const observation = await readJson(request, bodyBytes)
   if (observation === undefined) return problem(400, { detail: 'expected a JSON document' })
   const outcome = await manage.posture.put(name, observation, operator)
   switch (outcome.kind) {
@@ -92,12 +80,4 @@ async function noSuchName(): Promise<HttpResponseInit> {
   return problem(404, {
     detail: `expected /manage/posture/ and one of ${[...shapes, ...named].join(', ')}, and /{signal}`,
   })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

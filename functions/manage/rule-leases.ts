@@ -1,12 +1,13 @@
-import { app, type HttpResponseInit, type InvocationContext } from '@azure/functions'
+import type { HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import { documentId } from '../../shared/document.ts'
 import type { DocumentName } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Revoker } from '../../shared/leases/revoke-by-operator.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
-import { everyMethod, jsonAnswer } from '../answer.ts'
-import { inForceWithin } from './document-answers.ts'
+import { jsonAnswer } from '../answer.ts'
+import { inForceWithin } from './in-force.ts'
+import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator } from './operator.ts'
 import { problem } from './problem.ts'
 import { methodNotAllowed } from './search-query.ts'
@@ -71,22 +72,10 @@ async function markSome(
  * instance may release a lease by the rule for as long as a change takes to be in force.
  */
 export function registerRuleLeases(manage: ManageGateway): void {
-  app.http('rule-revoke-leases', {
-    route: 'manage/rules/{target}/{id}/revoke-leases',
-    methods: [...everyMethod],
-    authLevel: 'anonymous',
-    handler: (request, context) => {
-      if (request.method !== 'POST') return methodNotAllowed('POST')
-      const asked = { request, context, manage }
-      return asOperator(asked, ['Rules.Write', 'Leases.Revoke'], operator => answerEnding(asked, operator))
-    },
+  managedRoutes(manage)('rule-revoke-leases', 'manage/rules/{target}/{id}/revoke-leases', asked => {
+    if (asked.request.method !== 'POST') return methodNotAllowed('POST')
+    return asOperator(asked, ['Rules.Write', 'Leases.Revoke'], operator => answerEnding(asked, operator))
   })
-}
-
-interface Asked {
-  readonly request: Parameters<typeof asOperator>[0]['request']
-  readonly context: InvocationContext
-  readonly manage: ManageGateway
 }
 
 async function answerEnding({ request, manage }: Asked, operator: Workload): Promise<HttpResponseInit> {

@@ -4,9 +4,10 @@ import type { Draft, Expected, Proposal } from '../../shared/cosmos-document-edi
 import type { DocumentName } from '../../shared/document-kind.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
-import { readBody } from '../read-body.ts'
-import { answerChange, inForceWithin, type Named, notSaved, notThere } from './document-answers.ts'
+import { readJson } from '../read-body.ts'
+import { answerChange, type Named, notSaved, notThere } from './document-answers.ts'
 import type { Asked } from './documents.ts'
+import { inForceWithin } from './in-force.ts'
 import { problem } from './problem.ts'
 import { parseQuery } from './search-query.ts'
 import { documentDraft, foresee } from './what-if.ts'
@@ -22,7 +23,7 @@ type Writing = Omit<Asked, 'context'>
 
 /** Saves the document in the body, or says what that would come to. */
 export async function put(asked: Writing, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
-  const document = parseJson(await readBody(asked.request, documentBytes))
+  const document = await readJson(asked.request, documentBytes)
   if (document === undefined) return problem(400, { detail: 'expected a JSON document' })
   return saveDocument(asked, { name, document }, operator)
 }
@@ -30,9 +31,7 @@ export async function put(asked: Writing, name: DocumentName, operator: Workload
 /** Saves the document in the body under an id that nobody had to think of, or says what that would come to. */
 export async function create(asked: Writing, id: string, operator: Workload): Promise<HttpResponseInit> {
   const { routes, request } = asked
-  const { success, data: content } = z
-    .record(z.string(), z.unknown())
-    .safeParse(parseJson(await readBody(request, documentBytes)))
+  const { success, data: content } = z.record(z.string(), z.unknown()).safeParse(await readJson(request, documentBytes))
   if (!success) return problem(400, { detail: 'expected a JSON document' })
   if ('id' in content) return notSaved(routes, [{ path: ['id'], detail: 'expected none: PUT takes an id' }])
   const draft = { name: { id, partition: id }, document: { ...content, id } }
@@ -163,13 +162,4 @@ function leasesRequired(): HttpResponseInit {
     'expected ?leases=keep or ?leases=revoke: what becomes of the leases that rest on the rule. keep lets them expire, ' +
     'revoke ends them'
   return problem(400, { detail })
-}
-
-/** The JSON in a text; undefined where it is none. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto'
-import type { Container, ItemResponse } from '@azure/cosmos'
 import canonicalize from 'canonicalize'
 import { v7 as uuid } from 'uuid'
-import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
 import type { AdminEntry, DecisionLog, RecordPosition } from '../decisions/record.ts'
 import type { Problem } from '../document.ts'
 import type { DocumentName } from '../document-kind.ts'
 import { unavailable } from '../errors.ts'
 import type { Workload } from '../workload/workload.ts'
+import type { FoundSignal, PostureStore } from './cosmos-posture-store.ts'
 import { isSignalName, parseObservation } from './posture-observation.ts'
-import { readSignal, type SignalDocument } from './posture-signal.ts'
+import type { SignalDocument } from './posture-signal.ts'
 
 type Document = Readonly<Record<string, unknown>>
 
@@ -30,7 +29,7 @@ export interface PostureWriter {
 }
 
 export interface PostureWriterOptions {
-  readonly container: Container
+  readonly store: PostureStore
   readonly decisions: DecisionLog
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
@@ -41,49 +40,27 @@ const day = 86_400
 const tombstoneLife = 30 * day
 const tries = 4
 
-interface Found {
-  readonly signal: SignalDocument | undefined
-  readonly etag: string
-}
-
 /**
- * Writes posture to Cosmos DB. On record, as intent and outcome, is each change of what is observed; not each time that
+ * Writes posture. On record, as intent and outcome, is each change of what is observed; not each time that
  * it is observed again, or there would be a record a minute for every node.
  */
-export function cosmosPostureWriter({ container, decisions, now }: PostureWriterOptions): PostureWriter {
-  async function read({ id, partition }: DocumentName): Promise<Found | undefined> {
-    const item = container.item(id, partition)
-    const { resource } = await askCosmos('documents_unavailable', () => item.read<Document>())
-    return resource && { signal: readSignal(resource), etag: String(resource['_etag']) }
-  }
-
-  /** The new ETag; undefined where somebody else was faster. */
-  async function write({ id, partition }: DocumentName, document: Document, etag: string | undefined) {
-    const condition = { accessCondition: { type: 'IfMatch', condition: etag ?? '' } }
-    const write = () =>
-      etag === undefined
-        ? container.items.create<Document>(document)
-        : container.item(id, partition).replace<Document>(document, condition)
-    const written = await askCosmos('documents_unavailable', () => write().catch(unlessConflict))
-    return written?.resource && String(written.resource['_etag'])
-  }
-
+export function postureWriter({ store, decisions, now }: PostureWriterOptions): PostureWriter {
   /** Writes under a record of it, again where somebody was faster: `next` says what, or undefined where nothing is to be. */
-  async function change<T>(about: Change, next: (found: Found | undefined) => Next<T>): Promise<T> {
+  async function change<T>(about: Change, next: (found: FoundSignal | undefined) => Next<T>): Promise<T> {
     const entry = { kind: 'admin' as const, decision: uuid(), ...about.entry }
     let follows: RecordPosition | undefined
     const tell = (outcome: Pick<AdminEntry, 'outcome' | 'after'>) =>
       follows && decisions.write({ ...entry, ...outcome, follows }).catch(ignore)
     try {
       for (let count = 0; count < tries; count++) {
-        const found = await read(about.name)
+        const found = await store.read(about.name)
         const { document, isOnRecord, result } = next(found)
         if (!document) {
           await tell({ outcome: 'failed' })
           return result
         }
         if (isOnRecord) follows ??= await decisions.write({ ...entry, outcome: 'intended' })
-        const after = await write(about.name, document, found?.etag)
+        const after = await store.write(about.name, document, found?.etag)
         if (after === undefined) continue
         await tell({ outcome: 'done', after })
         return result
@@ -99,7 +76,7 @@ export function cosmosPostureWriter({ container, decisions, now }: PostureWriter
     isSignalName,
 
     async read(name) {
-      return (await read(name))?.signal
+      return (await store.read(name))?.signal
     },
 
     async put(name, observation, operator) {
@@ -154,12 +131,6 @@ function hashOf(signal: SignalDocument): string {
   return createHash('sha256')
     .update(canonicalize(signal) ?? '')
     .digest('hex')
-}
-
-function unlessConflict(error: unknown): ItemResponse<Document> | undefined {
-  const status = cosmosStatus(error)
-  if (status === 409 || status === 412 || status === 404) return undefined
-  throw error
 }
 
 function ignore(): void {}
