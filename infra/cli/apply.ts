@@ -2,6 +2,7 @@ import { type Change, findChanges } from './changes.ts'
 import { onlyWord, readFlags } from './flags.ts'
 import { type Operating, operate } from './gateway.ts'
 import { changeLines } from './plan.ts'
+import { printable } from './printable.ts'
 import { refusalLines } from './refusal.ts'
 import { type Leases, requestOf } from './request.ts'
 import { UsageError } from './usage-error.ts'
@@ -46,7 +47,9 @@ async function make(
   console.log(changeLines(change).join('\n'))
   if (answer.status !== 202) return 'done'
   const id = answer.body['change']
-  console.log(`    waits for the approval of a second person${typeof id === 'string' ? `: change ${id}` : ''}`)
+  console.log(
+    `    waits for the approval of a second person${typeof id === 'string' ? `: change ${printable(id)}` : ''}`,
+  )
   return 'waiting'
 }
 

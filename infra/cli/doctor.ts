@@ -3,6 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { readFlags } from './flags.ts'
 import { type Answer, type Operating, operate } from './gateway.ts'
+import { jsonText } from './json-text.ts'
+import { printable } from './printable.ts'
 import { refusal } from './refusal.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -35,11 +37,11 @@ export async function doctorCommand(args: readonly string[]): Promise<number> {
   const operating = operate(values)
   const answer = kind === 'target' ? await checkTarget(id, operating) : await checkIssuer(id, tokenFile, operating)
   const { ok, steps, token } = checked.parse(answer.body)
-  if (values.json) console.log(JSON.stringify(answer.body, null, 2))
+  if (values.json) console.log(jsonText(answer.body))
   else {
     for (const each of steps) console.log(stepLine(each))
     if (token) console.log(stepLine({ ...token, step: token.check ?? 'token' }))
-    if (token?.rule) console.log(`A rule for this workload:\n${JSON.stringify(token.rule, null, 2)}`)
+    if (token?.rule) console.log(`A rule for this workload:\n${jsonText(token.rule)}`)
   }
   return ok ? 0 : 2
 }
@@ -83,7 +85,9 @@ function readToken(path: string): string {
   }
 }
 
-function stepLine({ step: name, ok, expected, found }: z.output<typeof step>): string {
+/** What was found may be what somebody wrote into a token that nobody signed. */
+function stepLine({ ok, ...told }: z.output<typeof step>): string {
+  const [name, expected, found] = [told.step, told.expected, told.found].map(printable)
   const mark = ok === null ? '?   ' : ok ? 'ok  ' : 'FAIL'
   return ok
     ? `${mark}  ${name}: ${expected}${found === 'so' ? '' : `; ${found}`}`

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { onlyWord, readFlags } from './flags.ts'
 import { send, urlOf } from './gateway.ts'
+import { jsonText } from './json-text.ts'
 import { refusal } from './refusal.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -47,7 +48,7 @@ export async function exchangeCommand(args: readonly string[]): Promise<number> 
   const found = issued.parse(answer.body)
   if (env) console.log(exportLines(environmentOf(found)))
   else if (psql) console.log(exportLines(libpqEnvironment(found)))
-  else console.log(JSON.stringify(json ? found : found.credential, null, 2))
+  else console.log(jsonText(json ? found : found.credential))
   return 0
 }
 

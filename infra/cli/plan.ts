@@ -3,6 +3,7 @@ import { differenceLine } from './difference.ts'
 import { offersDryRun, tryChange } from './dry-run.ts'
 import { onlyWord, readFlags } from './flags.ts'
 import { operate } from './gateway.ts'
+import { printable } from './printable.ts'
 
 export const planUsage = `causeway plan DIR [--prune]
   Compares a folder with the gateway and says what apply would do, with lint and impact where the gateway tells them.
@@ -22,7 +23,7 @@ export async function planCommand(args: readonly string[]): Promise<number> {
   for (const [at, change] of changes.entries()) {
     console.log(changeLines(change).join('\n'))
     const { lines, isRefused } = canTry ? await tryChange(change, operating) : nothing
-    for (const line of lines) console.log(`    ${line}`)
+    for (const line of lines) console.log(`    ${printable(line)}`)
     // What it names may not be there, or not be so, before the changes ahead of it are made.
     const named = isRefused ? namedAmong(changes.slice(0, at), change) : undefined
     if (named !== undefined) console.log(`    this may be since ${named} is changed first: apply will tell`)
@@ -51,7 +52,9 @@ function wordsIn(value: unknown): readonly string[] {
 /** A change as people read it, with where the documents differ. */
 export function changeLines(change: Change): readonly string[] {
   const title = `${change.action} ${change.path}`
-  return change.action === 'replace' ? [title, ...change.diff.map(each => `    ${differenceLine(each)}`)] : [title]
+  return change.action === 'replace'
+    ? [title, ...change.diff.map(each => `    ${printable(differenceLine(each))}`)]
+    : [title]
 }
 
 function summary(changes: readonly Change[], elsewhere: readonly string[]): string {

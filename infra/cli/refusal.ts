@@ -1,4 +1,5 @@
 import type { Answer } from './gateway.ts'
+import { printable } from './printable.ts'
 
 /** What the gateway said no with, in lines: a problem document (RFC 9457) or an OAuth error. */
 export function refusalLines({ status, body }: Answer): readonly string[] {
@@ -6,7 +7,7 @@ export function refusalLines({ status, body }: Answer): readonly string[] {
   const what = [detail ?? error, description].filter(text => typeof text === 'string').join(': ')
   const id = typeof decision === 'string' ? ` (decision ${decision})` : ''
   const lines = Array.isArray(problems) ? problems.map(problem => `  ${problemText(problem)}`) : []
-  return [`${status} ${what || 'without a reason'}${id}`, ...lines]
+  return [`${status} ${what || 'without a reason'}${id}`, ...lines].map(printable)
 }
 
 function problemText(problem: unknown): string {
