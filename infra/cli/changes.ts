@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Difference, differences } from './difference.ts'
 import { type FolderDocument, readFolder } from './folder.ts'
-import type { Operating } from './gateway.ts'
+import { bodyOf, type Operating } from './gateway.ts'
 import { type Content, type Kind, kinds, pathOf } from './kinds.ts'
 import { refusal } from './refusal.ts'
 
@@ -99,7 +99,7 @@ async function listAll(kind: Kind, { ask }: Operating): Promise<readonly Stored[
       `/manage/${kind.plural}${continuation && `?continuation=${encodeURIComponent(continuation)}`}`,
     )
     if (answer.status !== 200) throw refusal(`cannot list ${kind.plural}`, answer)
-    const parsed = page.parse(answer.body)
+    const parsed = bodyOf(answer, page)
     for (const each of z.array(z.record(z.string(), z.unknown())).parse(parsed[kind.plural])) {
       found.push({ kind, etag: String(each['etag']), content: content.parse(each[kind.singular]) })
     }

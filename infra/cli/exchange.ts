@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { onlyWord, readFlags } from './flags.ts'
-import { send, urlOf } from './gateway.ts'
+import { bodyOf, send, urlOf } from './gateway.ts'
 import { jsonText } from './json-text.ts'
 import { refusal } from './refusal.ts'
 import { UsageError } from './usage-error.ts'
@@ -45,7 +45,7 @@ export async function exchangeCommand(args: readonly string[]): Promise<number> 
   }
   const answer = await send(`${url}/token`, { method: 'POST', body: new URLSearchParams(form) })
   if (answer.status !== 200) throw refusal(`no credential of ${target}`, answer)
-  const found = issued.parse(answer.body)
+  const found = bodyOf(answer, issued)
   if (env) console.log(exportLines(environmentOf(found)))
   else if (psql) console.log(exportLines(libpqEnvironment(found)))
   else console.log(jsonText(json ? found : found.credential))
