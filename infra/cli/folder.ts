@@ -12,15 +12,23 @@ export interface FolderDocument {
   readonly file: string
 }
 
+/** What a folder holds. */
+export interface Folder {
+  readonly documents: readonly FolderDocument[]
+  /** The names of folders for a kind in which there is no document. */
+  readonly emptyKinds: readonly string[]
+}
+
 /** A file beyond this is none of ours. */
 const maxBytes = 4 * 1024 * 1024
 const extension = /\.(ya?ml|json)$/
 
 /**
  * Reads `issuers/`, `calendars/`, `targets/`, `guardrails/` and `rules/` below a folder: files of YAML or JSON at any
- * depth, each with one document or more (`---`, or a list). Throws {@link UsageError} that names the file.
+ * depth, each with one document or more (`---`, or a list). Throws {@link UsageError} that names the file, or where there
+ * is no document at all.
  */
-export async function readFolder(folder: string): Promise<readonly FolderDocument[]> {
+export async function readFolder(folder: string): Promise<Folder> {
   await refuseStrangers(folder)
   const documents: FolderDocument[] = []
   for (const kind of kinds) {
@@ -31,7 +39,15 @@ export async function readFolder(folder: string): Promise<readonly FolderDocumen
     }
   }
   refuseTwice(documents)
-  return documents
+  if (documents.length === 0) throw new UsageError(`there is no document in ${folder}`)
+  const present = await Promise.all(kinds.map(({ plural }) => isFolder(join(folder, plural))))
+  const emptyKinds = kinds.filter((kind, at) => present[at] && !documents.some(document => document.kind === kind))
+  return { documents, emptyKinds: emptyKinds.map(({ plural }) => plural) }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() ?? false
 }
 
 /** A misspelt folder would look like protection, and be none. */
@@ -48,7 +64,7 @@ async function refuseStrangers(folder: string): Promise<void> {
 }
 
 async function filesIn(folder: string): Promise<readonly string[]> {
-  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) return []
+  if (!(await isFolder(folder))) return []
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
   const files = entries.filter(entry => entry.isFile() && extension.test(entry.name))
   return files.map(entry => join(entry.parentPath, entry.name)).toSorted()

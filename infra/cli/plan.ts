@@ -4,17 +4,19 @@ import { offersDryRun, tryChange } from './dry-run.ts'
 import { onlyWord, readFlags } from './flags.ts'
 import { operate } from './gateway.ts'
 import { printable } from './printable.ts'
+import { mostRemovals, pruneOptions, pruneUsage, tooManyRemovals } from './prune.ts'
 
-export const planUsage = `causeway plan DIR [--prune]
+export const planUsage = `causeway plan DIR [--prune [--prune-at-most N]]
   Compares a folder with the gateway and says what apply would do, with lint and impact where the gateway tells them.
-  Exit code 0: nothing differs; 2: something does; 1: it could not be told, or the gateway would refuse it.
+  Exit code 0: nothing differs; 2: something does; 1: it could not be told, or would be refused.
   DIR holds files of YAML or JSON, one document or more in each: the folders issuers/, calendars/, targets/,
   guardrails/ and rules/ tell their kind.
-  --prune         what the gateway has and the folder has not counts as removed`
+${pruneUsage}`
 
 /** `causeway plan`: resolves to 0 where nothing differs, to 2 where something does, to 1 where it would be refused. */
 export async function planCommand(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readFlags(args, { prune: { type: 'boolean', default: false } })
+  const { values, positionals } = readFlags(args, pruneOptions)
+  const most = mostRemovals(values)
   const folder = onlyWord(positionals, 'DIR')
   const operating = operate(values)
   const { changes, elsewhere } = await findChanges(folder, operating, values.prune)
@@ -31,7 +33,9 @@ export async function planCommand(args: readonly string[]): Promise<number> {
   }
   console.log(summary(changes, elsewhere))
   if (changes.length > 0 && !canTry) console.log('This gateway offers no dry run: lint and impact are not told.')
-  if (refused) return 1
+  const tooMany = tooManyRemovals(changes, most)
+  if (tooMany !== undefined) console.log(`Apply would refuse this: ${tooMany}.`)
+  if (refused || tooMany !== undefined) return 1
   return changes.length > 0 ? 2 : 0
 }
 
@@ -60,6 +64,6 @@ export function changeLines(change: Change): readonly string[] {
 function summary(changes: readonly Change[], elsewhere: readonly string[]): string {
   const count = (action: Change['action']) => changes.filter(change => change.action === action).length
   const numbers = `${count('create')} to create, ${count('replace')} to replace, ${count('remove')} to remove`
-  const others = elsewhere.length > 0 ? `; ${elsewhere.length} are not in the folder, and stay without --prune` : ''
+  const others = elsewhere.length > 0 ? `; ${elsewhere.length} are not in the folder, and stay` : ''
   return `${changes.length === 0 ? 'Nothing differs' : numbers}${others}.`
 }
