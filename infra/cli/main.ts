@@ -24,6 +24,9 @@ ${commonUsage}
 
 causeway --help shows this.`
 
+/** What asks for help wherever it stands; the word "help" does where a command would. */
+const helpFlags: readonly string[] = ['--help', '-h']
+
 /** Each takes its arguments and resolves to the exit code. */
 const commands = new Map([
   ['plan', planCommand],
@@ -45,7 +48,7 @@ try {
 }
 
 async function run([name, ...args]: readonly string[]): Promise<number> {
-  if (name === undefined || name === '--help' || name === '-h' || args.includes('--help')) {
+  if (name === undefined || name === 'help' || [name, ...args].some(word => helpFlags.includes(word))) {
     console.log(usage)
     return name === undefined ? 1 : 0
   }
