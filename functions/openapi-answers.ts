@@ -82,18 +82,6 @@ export const version = z.object({
 })
 
 export const proposed = z.strictObject({ change: z.guid(), lapsesAt: time, next: z.string() })
-export const removed = z.object({ removed: z.literal(true), inForceWithin: z.int() })
-
-/** Of rules it also tells lint and impact. */
-export const rehearsed = z.looseObject({
-  dryRun: z.literal(true),
-  diff: z.unknown(),
-  lint: z.unknown().optional(),
-  lintComplete: z.boolean().optional(),
-  impact: z.unknown().optional(),
-  requiresApproval: z.unknown().optional(),
-})
-
 const step = z.strictObject({
   step: z.string(),
   ok: z.boolean().nullable(),

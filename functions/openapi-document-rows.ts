@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type OperatorRole, readers } from './manage/operator.ts'
-import { pageOf, proposed, rehearsed, removed, version } from './openapi-answers.ts'
+import { pageOf, proposed, version } from './openapi-answers.ts'
+import { rehearsed, removed } from './openapi-manage-answers.ts'
 import type { DocumentSchemaName, DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
 
 interface DocumentRow {
@@ -42,7 +43,7 @@ function rowsOf(
   inList: z.ZodType,
 ): readonly RouteRow[] {
   const one = `manage/${plural}/${place}`
-  const stored = z.strictObject({ [singular]: schema, etag: z.string(), inForceWithin: z.int() })
+  const stored = storedAs(singular, schema)
   const listed = z.strictObject({ [singular]: inList, etag: z.string() })
   const query = plural === 'rules' ? listing.extend({ target: z.string().optional() }) : listing
   const row = (route: string, operations: RouteRow['operations']): RouteRow => ({ route, family: 'manage', operations })
@@ -51,7 +52,6 @@ function rowsOf(
   }
   const conditions = ['if-match', 'if-none-match'] as const
   const writing = { roles: [mayWrite], conditions, errors: [404, 412, 422, 428] }
-  const saved = { 200: z.union([stored, rehearsed]), 201: stored, 202: proposed }
   return [
     row(`manage/${plural}`, { get: { ...read(`Lists ${plural}.`, pageOf(plural, listed), []), query } }),
     row(one, {
@@ -61,7 +61,7 @@ function rowsOf(
         summary: `Creates or replaces a ${singular}.`,
         query: saving,
         body: { type: 'application/json', schema },
-        answers: saved,
+        answers: savedOf(singular, schema),
       },
       delete: {
         ...writing,
@@ -77,7 +77,22 @@ function rowsOf(
       get: read(`Reads a version of a ${singular}.`, z.strictObject({ version })),
     }),
     row(`${one}/versions/{version}/restore`, {
-      post: { ...writing, summary: `Saves a version of a ${singular} again.`, query: saving, answers: saved },
+      post: {
+        ...writing,
+        summary: `Saves a version of a ${singular} again.`,
+        query: saving,
+        answers: { 200: z.union([stored, rehearsed]), 202: proposed },
+      },
     }),
   ]
+}
+
+function storedAs(singular: DocumentSchemaName, schema: z.ZodType): z.ZodType {
+  return z.strictObject({ [singular]: schema, etag: z.string(), inForceWithin: z.int() })
+}
+
+/** The answers to a save: replaced or tried, created, proposed. */
+export function savedOf(singular: DocumentSchemaName, schema: z.ZodType): Operation['answers'] {
+  const stored = storedAs(singular, schema)
+  return { 200: z.union([stored, rehearsed]), 201: stored, 202: proposed }
 }

@@ -48,10 +48,10 @@ describe('links are followed', () => {
   })
 })
 
-test.each([['help'], ['-h'], ['--help'], ['plan', '-h'], ['help', 'plan'], ['apply', '.', '--help']])(
-  'causeway %s %s shows the options',
-  async (...args) => {
-    const { code, out, err } = await causeway(args.filter(word => word !== undefined))
+test.each(['help', '-h', '--help', 'plan -h', 'help plan', 'apply . --help'])(
+  'causeway %s shows the options',
+  async line => {
+    const { code, out, err } = await causeway(line.split(' '))
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toContain('causeway plan DIR')
   },
