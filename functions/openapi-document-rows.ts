@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { type DocumentPlural, documentQueries } from './manage/document-query.ts'
 import { type OperatorRole, readers } from './manage/operator.ts'
 import { pageOf, proposed, version } from './openapi-answers.ts'
 import { rehearsed, removed } from './openapi-manage-answers.ts'
 import type { DocumentSchemaName, DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
 
 interface DocumentRow {
-  readonly plural: string
+  readonly plural: DocumentPlural
   readonly singular: DocumentSchemaName
   readonly mayWrite: OperatorRole
   /** Where one of them is, below `/manage/{plural}`. */
@@ -25,7 +26,6 @@ const saving = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
 const removing = saving.extend({
   leases: z.enum(['keep', 'revoke']).optional().describe('Of rules, required: what becomes of their leases.'),
 })
-const listing = z.strictObject({ continuation: z.string().optional() })
 
 /** Every kind of document is reached alike. */
 export function documentRows(schemas: DocumentSchemas): readonly RouteRow[] {
@@ -45,7 +45,7 @@ function rowsOf(
   const one = `manage/${plural}/${place}`
   const stored = storedAs(singular, schema)
   const listed = z.strictObject({ [singular]: inList, etag: z.string() })
-  const query = plural === 'rules' ? listing.extend({ target: z.string().optional() }) : listing
+  const query = documentQueries[plural]
   const row = (route: string, operations: RouteRow['operations']): RouteRow => ({ route, family: 'manage', operations })
   const read = (summary: string, answer: z.ZodType, errors: readonly number[] = [404]): Operation => {
     return { summary, roles: readers, answers: { 200: answer }, errors }

@@ -160,7 +160,7 @@ function openDesk({ container }: RoleParts, documents: ManageGateway['documents'
     access: findAccess({
       openRules,
       readTarget: id => targets.read(ownName(id)),
-      listTargets: continuation => targets.list(undefined, continuation),
+      listTargets: continuation => targets.list({ continuation }),
       lockdowns: time => lockdownsSince(container('lockdowns'), time),
       issuerOf,
       now,
