@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Difference, differences } from './difference.ts'
+import { type Difference, diffOf } from '../../shared/document-diff.ts'
 import { type FolderDocument, readFolder } from './folder.ts'
 import { bodyOf, type Operating } from './gateway.ts'
 import { type Content, type Kind, kinds, pathOf } from './kinds.ts'
@@ -8,7 +8,7 @@ import { UsageError } from './usage-error.ts'
 
 /** What has to happen to one document, so that the gateway has what the folder says. */
 export type Change = { readonly kind: Kind; readonly path: string } & (
-  | { readonly action: 'create'; readonly content: Content; readonly diff: readonly Difference[] }
+  | { readonly action: 'create'; readonly content: Content }
   | {
       readonly action: 'replace'
       readonly content: Content
@@ -52,8 +52,8 @@ export async function findChanges(folder: string, operating: Operating, prune: b
 }
 
 function changeOf({ kind, path, content }: FolderDocument, found: Stored | undefined): readonly Change[] {
-  if (!found) return [{ kind, path, content, action: 'create', diff: differences({}, content) }]
-  const diff = differences(found.content, content)
+  if (!found) return [{ kind, path, content, action: 'create' }]
+  const diff = diffOf(found.content, content)
   return diff.length === 0 ? [] : [{ kind, path, content, action: 'replace', etag: found.etag, diff }]
 }
 
