@@ -48,7 +48,7 @@ const json = 'application/json'
 /** Every HTTP function that the app registers, one row each. A test holds the table against the functions, and real answers against it. */
 export function routeRows(schemas: DocumentSchemas): readonly RouteRow[] {
   const ofDocuments = [...documentRows(schemas), iCalendarRow(schemas), ...postureRows(schemas)]
-  return [...openRows, ...oauthRows, ...ofDocuments, ...operationRows, ...checkRows]
+  return [...openRows, ...oauthRows, ...ofDocuments, ...operationRows, ...checkRows, unknownRow]
 }
 
 const get = (summary: string, answer: z.ZodType): RouteRow['operations'] => ({
@@ -256,6 +256,9 @@ const operationRows: readonly RouteRow[] = [
 function asking(summary: string, schema: z.ZodType, answer: z.ZodType): Operation {
   return { summary, roles: readers, body: { type: json, schema }, answers: { 200: answer } }
 }
+
+/** What nobody should ask for is not described. */
+const unknownRow: RouteRow = { ...row('{*path}', {}), paths: [] }
 
 const checkRows: readonly RouteRow[] = [
   row('targets/{id}/check', {

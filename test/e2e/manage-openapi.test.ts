@@ -296,6 +296,24 @@ test('an export answers as described, with the header that says where it goes on
   expect(text.trim().split('\n')).toHaveLength(2)
 })
 
+test.each([
+  '/manage',
+  '/manage/',
+  '/manage/rule',
+  '/manage/rules/a',
+  '/manage/decisions/a/b',
+  '/manage/targets/a/checks',
+])('%s is no route, and a problem document says so', async path => {
+  for (const method of ['GET', 'PUT', 'DELETE']) {
+    const { status, headers, body } = await send(`${stack.gateway.url}${path}`, { method })
+    expect({ path, status, type: headers.get('content-type') }).toEqual({
+      ...{ path, status: 404 },
+      type: 'application/problem+json',
+    })
+    expect(body).toMatchObject({ status: 404, detail: expect.stringContaining('GET /openapi.json') })
+  }
+})
+
 test('the description says where it is, and that a save can be tried', () => {
   const parameters = description.paths['/manage/rules/{target}/{id}']?.['put']?.['parameters'] as Document[]
   expect(parameters.map(({ name }) => name)).toEqual(['target', 'id', 'dryRun', 'if-match', 'if-none-match'])
