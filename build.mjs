@@ -1,13 +1,9 @@
-import { rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { build } from 'esbuild'
 
-// One file that package.json's "main" points at; dynamic imports (database drivers) become files of their own, read
-// when a target first needs them. The Functions host supplies @azure/functions-core. CommonJS packages inside an ES
-// module need a `require`, hence the banner.
-rmSync('dist', { recursive: true, force: true })
-await build({
-  entryPoints: { main: 'functions/main.ts' },
-  outdir: 'dist',
+// CommonJS packages inside an ES module need a `require`, hence the banner. Dynamic imports become files of their own, read
+// when they are first needed: database drivers, Azure's clients.
+const common = {
   bundle: true,
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
@@ -23,4 +19,11 @@ await build({
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'\nconst require = __createRequire(import.meta.url)",
   },
-})
+}
+
+rmSync('dist', { recursive: true, force: true })
+// What package.json's "main" points at. The Functions host supplies @azure/functions-core.
+await build({ ...common, entryPoints: { main: 'functions/main.ts' }, outdir: 'dist' })
+// What its "bin" points at: Node strips no types below node_modules, where an installed package lies.
+await build({ ...common, entryPoints: { causeway: 'infra/cli/main.ts' }, outdir: 'dist/cli' })
+chmodSync('dist/cli/causeway.js', 0o755)

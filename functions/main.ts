@@ -16,6 +16,7 @@ import { registerLockdowns } from './manage/lockdowns.ts'
 import { registerPosture } from './manage/posture.ts'
 import { registerRules } from './manage/rules.ts'
 import { registerTargets } from './manage/targets.ts'
+import { registerUnknownRoute } from './manage/unknown-route.ts'
 import { registerMetadata } from './metadata.ts'
 import { registerOpenapi } from './openapi.ts'
 import { registerRevoke } from './revoke.ts'
@@ -54,6 +55,7 @@ if (manage) {
   registerDecisions(manage)
   registerLeases(manage)
   registerChecks(manage)
+  registerUnknownRoute()
 }
 if (timers) {
   registerRevokeExpired(timers)

@@ -89,19 +89,6 @@ export const version = listedVersion.omit({ removed: true }).extend({
 export const matchingLeases = z.strictObject({ found: z.int(), more: z.boolean() })
 
 export const proposed = z.strictObject({ change: z.guid(), lapsesAt: time, next: z.string() })
-export const removed = z.object({ removed: z.literal(true), inForceWithin: z.int() })
-
-/** Of lockdowns it tells how many live leases they name; of all others lint and impact. */
-export const rehearsed = z.looseObject({
-  dryRun: z.literal(true),
-  diff: z.unknown(),
-  lint: z.unknown().optional(),
-  lintComplete: z.boolean().optional(),
-  impact: z.unknown().optional(),
-  matchingLeases: matchingLeases.optional(),
-  requiresApproval: z.unknown().optional(),
-})
-
 const step = z.strictObject({
   step: z.string(),
   ok: z.boolean().nullable(),

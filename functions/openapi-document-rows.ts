@@ -1,19 +1,12 @@
 import { z } from 'zod'
+import { type DocumentPlural, documentQueries } from './manage/document-query.ts'
 import { type OperatorRole, readers } from './manage/operator.ts'
-import {
-  anyObject,
-  listedVersion,
-  matchingLeases,
-  pageOf,
-  proposed,
-  rehearsed,
-  removed,
-  version,
-} from './openapi-answers.ts'
+import { anyObject, listedVersion, matchingLeases, pageOf, proposed, version } from './openapi-answers.ts'
+import { rehearsed, removed } from './openapi-manage-answers.ts'
 import type { DocumentSchemaName, DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
 
 interface DocumentRow {
-  readonly plural: string
+  readonly plural: DocumentPlural
   readonly singular: DocumentSchemaName
   readonly mayWrite: OperatorRole
   /** Where one of them is, below `/manage/{plural}`. */
@@ -40,7 +33,6 @@ const versionPage = z.strictObject({
   unreadable: z.array(z.string()).optional(),
   continuation: z.string().optional(),
 })
-const listing = z.strictObject({ continuation: z.string().optional() })
 
 /** Every kind of document is reached alike. */
 export function documentRows(schemas: DocumentSchemas): readonly RouteRow[] {
@@ -59,19 +51,15 @@ function rowsOf(
 ): readonly RouteRow[] {
   const one = `manage/${plural}/${place}`
   const isLockdown = plural === 'lockdowns'
-  const stored = z.strictObject({
-    ...{ [singular]: schema, etag: z.string(), inForceWithin: z.int() },
-    ...(isLockdown && { matchingLeases: matchingLeases.optional() }),
-  })
+  const stored = storedAs(singular, schema)
   const listed = z.strictObject({ [singular]: inList, etag: z.string() })
-  const query = plural === 'rules' ? listing.extend({ target: z.string().optional() }) : listing
+  const query = documentQueries[plural]
   const row = (route: string, operations: RouteRow['operations']): RouteRow => ({ route, family: 'manage', operations })
   const read = (summary: string, answer: z.ZodType, errors: readonly number[] = [404]): Operation => {
     return { summary, roles: readers, answers: { 200: answer }, errors }
   }
   const conditions = ['if-match', 'if-none-match'] as const
   const writing = { roles: [mayWrite], conditions, errors: [404, 412, 422, 428] }
-  const saved = { 200: z.union([stored, rehearsed]), 201: stored, 202: proposed }
   return [
     row(`manage/${plural}`, {
       get: { ...read(`Lists ${plural}.`, pageOf(plural, listed), []), query },
@@ -93,7 +81,7 @@ function rowsOf(
         summary: `Creates or replaces a ${singular}.`,
         query: saving,
         body: { type: 'application/json', schema },
-        answers: saved,
+        answers: savedOf(singular, schema),
       },
       delete: {
         ...writing,
@@ -112,7 +100,23 @@ function rowsOf(
       get: read(`Reads a version of a ${singular}.`, z.strictObject({ version })),
     }),
     row(`${one}/versions/{version}/restore`, {
-      post: { ...writing, summary: `Saves a version of a ${singular} again.`, query: saving, answers: saved },
+      post: {
+        ...writing,
+        summary: `Saves a version of a ${singular} again.`,
+        query: saving,
+        answers: { 200: z.union([stored, rehearsed]), 202: proposed },
+      },
     }),
   ]
+}
+
+function storedAs(singular: DocumentSchemaName, schema: z.ZodType): z.ZodType {
+  const stored = z.strictObject({ [singular]: schema, etag: z.string(), inForceWithin: z.int() })
+  return singular === 'lockdown' ? stored.extend({ matchingLeases: matchingLeases.optional() }) : stored
+}
+
+/** The answers to a save: replaced or tried, created, proposed. */
+export function savedOf(singular: DocumentSchemaName, schema: z.ZodType): Operation['answers'] {
+  const stored = storedAs(singular, schema)
+  return { 200: z.union([stored, rehearsed]), 201: stored, 202: proposed }
 }

@@ -113,14 +113,28 @@ function conditions({ conditions: names = [] }: Operation): readonly Json[] {
   return names.map(name => ({ name, in: 'header', required: false, schema: { type: 'string' } }))
 }
 
-function answersOf({ answers }: Operation, writer: SchemaWriter): Json {
+function answersOf({ answers, otherAnswers, headers }: Operation, writer: SchemaWriter): Json {
   return Object.fromEntries(
     Object.entries(answers).map(([status, schema]) => {
+      const others = Object.entries(otherAnswers?.[Number(status)] ?? {})
+      const content = [['application/json', schema] as const, ...others].map(([type, of]) =>
+        contentOf(type, writer.use(of)),
+      )
       return [
         status,
-        { description: descriptions[status] ?? 'So.', content: contentOf('application/json', writer.use(schema)) },
+        {
+          description: descriptions[status] ?? 'So.',
+          ...(headers && { headers: headersOf(headers) }),
+          content: Object.assign({}, ...content),
+        },
       ]
     }),
+  )
+}
+
+function headersOf(headers: Readonly<Record<string, string>>): Json {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
   )
 }
 

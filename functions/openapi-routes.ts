@@ -15,12 +15,32 @@ import {
   issuerChecked,
   metadata,
   pageOf,
-  proposed,
   revocationForm,
   revoked,
   targetChecked,
 } from './openapi-answers.ts'
-import { documentRows } from './openapi-document-rows.ts'
+import { documentRows, savedOf } from './openapi-document-rows.ts'
+import {
+  access,
+  approved,
+  change,
+  changeRead,
+  decisionRead,
+  endedRuleLeases,
+  evaluation,
+  impactReport,
+  leaseRead,
+  leaseRevoked,
+  leasesFound,
+  leasesRevoked,
+  listedLease,
+  logRecord,
+  question,
+  signalRead,
+  signalRemoved,
+  signalWritten,
+  withdrawn,
+} from './openapi-manage-answers.ts'
 import type { DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
 
 const form = 'application/x-www-form-urlencoded'
@@ -28,7 +48,8 @@ const json = 'application/json'
 
 /** Every HTTP function that the app registers, one row each. A test holds the table against the functions, and real answers against it. */
 export function routeRows(schemas: DocumentSchemas): readonly RouteRow[] {
-  return [...openRows, ...oauthRows, ...documentRows(schemas), ...postureRows(schemas), ...operationRows, ...checkRows]
+  const ofDocuments = [...documentRows(schemas), iCalendarRow(schemas), ...postureRows(schemas)]
+  return [...openRows, ...oauthRows, ...ofDocuments, ...operationRows, ...checkRows, unknownRow]
 }
 
 const get = (summary: string, answer: z.ZodType): RouteRow['operations'] => ({
@@ -81,7 +102,6 @@ const oauthRows: readonly RouteRow[] = [
 
 function postureRows({ signal }: DocumentSchemas): readonly RouteRow[] {
   const roles = ['Posture.Write'] as const
-  const stored = z.strictObject({ signal: z.looseObject({}) })
   const subjects = {
     cluster: '{issuer}',
     namespace: '{issuer}/{namespace}',
@@ -93,17 +113,17 @@ function postureRows({ signal }: DocumentSchemas): readonly RouteRow[] {
     get: {
       summary: 'Reads a signal.',
       roles: [...readers, ...roles],
-      answers: { 200: stored },
+      answers: { 200: signalRead },
       errors: [404],
     },
     put: {
       summary: 'Says what a scanner observed.',
       roles,
       body: { type: json, schema: z.union([signal, anyObject]) },
-      answers: { 200: stored.extend({ inForceWithin: z.int() }) },
+      answers: { 200: signalWritten },
       errors: [404, 409, 422],
     },
-    delete: { summary: 'Removes a signal.', roles, answers: { 200: anyObject }, errors: [404] },
+    delete: { summary: 'Removes a signal.', roles, answers: { 200: signalRemoved }, errors: [404] },
   }
   const paths = Object.entries(subjects).map(([kind, names]) => `/manage/posture/${kind}/${names}/{signal}`)
   return [{ route: 'manage/posture/{*path}', paths, family: 'manage', operations }]
@@ -122,23 +142,26 @@ const accessQuery = z.strictObject({
   continuation: z.string().optional(),
 })
 
-const operationRows: readonly RouteRow[] = [
-  row('calendars/{id}/icalendar', {
+function iCalendarRow({ calendar }: DocumentSchemas): RouteRow {
+  return row('calendars/{id}/icalendar', {
     post: {
       summary: 'Makes a calendar of an iCalendar (RFC 5545).',
       roles: ['Rules.Write'],
       query: dryRun,
       conditions: ['if-match', 'if-none-match'],
       body: { type: 'text/calendar', schema: z.string() },
-      answers: { 200: anyObject, 201: anyObject, 202: proposed },
+      answers: savedOf('calendar', calendar),
       errors: [404, 412, 422, 428],
     },
-  }),
+  })
+}
+
+const operationRows: readonly RouteRow[] = [
   row('rules/{target}/{id}/revoke-leases', {
     post: {
       summary: 'Ends the leases that a removed rule left behind.',
       roles: ['Rules.Write', 'Leases.Revoke'],
-      answers: { 200: z.strictObject({ leases: anyObject }) },
+      answers: { 200: z.strictObject({ leases: endedRuleLeases }) },
       errors: [404, 409],
     },
   }),
@@ -147,17 +170,17 @@ const operationRows: readonly RouteRow[] = [
       summary: 'Lists changes that wait for a second person.',
       roles: readers,
       query: changeQuery,
-      answers: { 200: pageOf('changes') },
+      answers: { 200: pageOf('changes', change) },
     },
   }),
   row('changes/{change}', {
-    get: { summary: 'Reads a change.', roles: readers, answers: { 200: anyObject }, errors: [404] },
+    get: { summary: 'Reads a change.', roles: readers, answers: { 200: changeRead }, errors: [404] },
   }),
   row('changes/{change}/approve', {
     post: {
       summary: 'Approves a change of another person, which takes effect.',
       roles: ['Rules.Approve'],
-      answers: { 200: anyObject },
+      answers: { 200: approved },
       errors: [404, 409, 410, 412, 422],
     },
   }),
@@ -165,20 +188,20 @@ const operationRows: readonly RouteRow[] = [
     post: {
       summary: 'Withdraws a change: one of its own, one that it could propose, or one that it could approve.',
       roles: readers,
-      answers: { 200: anyObject },
+      answers: { 200: withdrawn },
       errors: [404, 409],
     },
   }),
-  row('evaluate', { post: asking('What would be decided, with the trace of every rule.', anyObject) }),
+  row('evaluate', { post: asking('What would be decided, with the trace of every rule.', question, evaluation) }),
   row('impact', {
-    post: { ...asking('What a draft would have made of recorded decisions.', impactBody), errors: [422] },
+    post: { ...asking('What a draft would have made of recorded decisions.', impactBody, impactReport), errors: [422] },
   }),
   row('access', {
     get: {
       summary: 'Who can reach a target, or what a namespace can reach.',
       roles: readers,
       query: accessQuery,
-      answers: { 200: anyObject },
+      answers: { 200: access },
       errors: [404],
     },
   }),
@@ -187,14 +210,16 @@ const operationRows: readonly RouteRow[] = [
       summary: 'Searches the decision log.',
       roles: ['Decisions.Read'],
       query: decisionQuery,
-      answers: { 200: pageOf('decisions') },
+      answers: { 200: pageOf('decisions', logRecord) },
+      otherAnswers: { 200: { 'application/jsonl': z.string() } },
+      headers: { 'x-causeway-continuation': 'Of JSON Lines: where the search goes on.' },
     },
   }),
   row('decisions/{decision}', {
     get: {
       summary: 'Reads what is on record about a decision.',
       roles: ['Decisions.Read'],
-      answers: { 200: z.strictObject({ decisions: z.array(anyObject) }) },
+      answers: { 200: decisionRead },
       errors: [404],
     },
   }),
@@ -203,7 +228,7 @@ const operationRows: readonly RouteRow[] = [
       summary: 'Searches leases.',
       roles: ['Leases.Read', 'Leases.Revoke'],
       query: leaseQuery,
-      answers: { 200: pageOf('leases') },
+      answers: { 200: pageOf('leases', listedLease) },
     },
   }),
   row('leases/revoke', {
@@ -212,7 +237,7 @@ const operationRows: readonly RouteRow[] = [
       roles: ['Leases.Revoke'],
       query: dryRun,
       body: { type: json, schema: revokeBody },
-      answers: { 200: anyObject, 202: anyObject },
+      answers: { 200: leasesFound, 202: leasesRevoked },
       errors: [409, 428],
     },
   }),
@@ -220,18 +245,21 @@ const operationRows: readonly RouteRow[] = [
     get: {
       summary: 'Reads a lease.',
       roles: ['Leases.Read', 'Leases.Revoke'],
-      answers: { 200: z.strictObject({ lease: anyObject }) },
+      answers: { 200: leaseRead },
       errors: [404],
     },
   }),
   row('leases/{lease}/revoke', {
-    post: { summary: 'Ends a lease.', roles: ['Leases.Revoke'], answers: { 202: anyObject }, errors: [404] },
+    post: { summary: 'Ends a lease.', roles: ['Leases.Revoke'], answers: { 202: leaseRevoked }, errors: [404] },
   }),
 ]
 
-function asking(summary: string, schema: z.ZodType): Operation {
-  return { summary, roles: readers, body: { type: json, schema }, answers: { 200: anyObject } }
+function asking(summary: string, schema: z.ZodType, answer: z.ZodType): Operation {
+  return { summary, roles: readers, body: { type: json, schema }, answers: { 200: answer } }
 }
+
+/** What nobody should ask for is not described. */
+const unknownRow: RouteRow = { ...row('{*path}', {}), paths: [] }
 
 const checkRows: readonly RouteRow[] = [
   row('targets/{id}/check', {

@@ -14,6 +14,10 @@ export interface Operation {
   readonly body?: { readonly type: string; readonly schema: z.ZodType; readonly isOptional?: boolean }
   /** The answers where all is well, by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>
+  /** Answers where all is well that are no JSON, by status and media type. */
+  readonly otherAnswers?: Readonly<Record<number, Readonly<Record<string, z.ZodType>>>>
+  /** Headers that those answers may have, and what each says. */
+  readonly headers?: Readonly<Record<string, string>>
   /** The statuses of its errors, beyond those that every route of its family has. */
   readonly errors?: readonly number[]
 }

@@ -7,6 +7,7 @@ import type { Version, Versions } from './cosmos-versions.ts'
 import type { AdminEntry, DecisionLog } from './decisions/record.ts'
 import { type Problem, problemOfStructure, type Stored, tombstone, withoutSystemProperties } from './document.ts'
 import { type Difference, diffOf } from './document-diff.ts'
+import { type DocumentFilter, filterConditions } from './document-filter.ts'
 import type { DocumentKind, DocumentName } from './document-kind.ts'
 import type { Workload } from './workload/workload.ts'
 
@@ -37,10 +38,19 @@ export interface DocumentPage {
   readonly continuation?: string
 }
 
+/** Which documents are listed: those of a partition, or of all, that fit a filter. */
+export interface ListedDocuments {
+  readonly partition?: string | undefined
+  readonly filter?: DocumentFilter
+  /** How many a page has at the most: 100 unless said. */
+  readonly limit?: number
+  readonly continuation?: string | undefined
+}
+
 /** Documents of one kind as operators change them. Everything throws 503 where Cosmos DB cannot be asked. */
 export interface DocumentEditor {
-  /** A page of the documents of a partition, or of all. Undefined where the continuation is none. */
-  list(partition: string | undefined, continuation: string | undefined): Promise<DocumentPage | undefined>
+  /** A page of documents. Undefined where the continuation is none. */
+  list(listed: ListedDocuments): Promise<DocumentPage | undefined>
   read(name: DocumentName): Promise<Stored<unknown> | undefined>
   /** What a change would come to; saves nothing. Without an expected version, it is that which is there. */
   rehearse(draft: Draft): Promise<Rehearsal>
@@ -195,13 +205,17 @@ export function cosmosDocumentEditor(options: DocumentEditorOptions): DocumentEd
   }
 
   return {
-    async list(partition, continuation) {
+    async list({ partition, filter = {}, limit = pageSize, continuation }) {
       const options = {
-        maxItemCount: pageSize,
+        maxItemCount: limit,
         ...(partition !== undefined && { partitionKey: partition }),
         ...(continuation !== undefined && { continuationToken: continuation }),
       }
-      const query = 'SELECT * FROM c WHERE NOT IS_DEFINED(c.deleted)'
+      const conditions = filterConditions(filter, now())
+      const query = {
+        query: `SELECT * FROM c WHERE ${['NOT IS_DEFINED(c.deleted)', ...conditions.map(({ sql }) => sql)].join(' AND ')}`,
+        parameters: conditions.flatMap(({ parameters }) => [...parameters]),
+      }
       const page = await askCosmos('documents_unavailable', () =>
         container.items.query<Document>(query, options).fetchNext().catch(unlessMalformed),
       )

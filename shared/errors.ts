@@ -10,76 +10,78 @@ export type ErrorCode =
   | 'server_error'
 
 /** The closed causes that the log holds. The caller never sees one. */
-export type Reason =
+export const reasons = [
   // the form
-  | 'malformed_request'
-  | 'unsupported_grant_type'
+  'malformed_request',
+  'unsupported_grant_type',
   // the subject token
-  | 'token_malformed'
-  | 'token_algorithm'
-  | 'token_header'
-  | 'issuer_unknown'
-  | 'issuer_disabled'
-  | 'issuer_ambiguous'
-  | 'issuer_unreadable'
-  | 'token_audience'
-  | 'token_expired'
-  | 'token_not_yet_valid'
-  | 'token_too_old'
-  | 'token_claims'
-  | 'token_unbound'
-  | 'token_key_unknown'
-  | 'token_signature'
-  | 'token_not_live'
-  | 'actor_missing'
-  | 'actor_not_allowed'
-  | 'rate_limited'
+  'token_malformed',
+  'token_algorithm',
+  'token_header',
+  'issuer_unknown',
+  'issuer_disabled',
+  'issuer_ambiguous',
+  'issuer_unreadable',
+  'token_audience',
+  'token_expired',
+  'token_not_yet_valid',
+  'token_too_old',
+  'token_claims',
+  'token_unbound',
+  'token_key_unknown',
+  'token_signature',
+  'token_not_live',
+  'actor_missing',
+  'actor_not_allowed',
+  'rate_limited',
   // the target and the decision
-  | 'target_unknown'
-  | 'target_ambiguous'
-  | 'target_disabled'
-  | 'target_unreadable'
-  | 'token_type_mismatch'
-  | 'rule_unreadable'
-  | 'scope_unknown'
-  | 'scope_missing'
-  | 'scope_not_granted'
-  | 'condition_not_met'
-  | 'denied_by_rule'
-  | 'locked_down'
-  | 'no_rule'
+  'target_unknown',
+  'target_ambiguous',
+  'target_disabled',
+  'target_unreadable',
+  'token_type_mismatch',
+  'rule_unreadable',
+  'scope_unknown',
+  'scope_missing',
+  'scope_not_granted',
+  'condition_not_met',
+  'denied_by_rule',
+  'locked_down',
+  'no_rule',
   // what was needed and was not there
-  | 'issuer_keys_unavailable'
-  | 'token_review_unavailable'
-  | 'documents_unavailable'
-  | 'snapshot_stale'
-  | 'record_unavailable'
-  | 'record_too_large'
-  | 'secret_not_found'
-  | 'secret_disabled'
-  | 'secret_expired'
-  | 'secret_not_yet_valid'
-  | 'secret_malformed'
-  | 'secret_forbidden'
-  | 'vault_unknown'
-  | 'vault_throttled'
-  | 'vault_unavailable'
-  | 'lease_unavailable'
-  | 'lease_pending'
-  | 'lease_generations'
-  | 'quota_exhausted'
-  | 'accounts_over_budget'
-  | 'mints_over_budget'
-  | 'lease_lost'
-  | 'scopes_not_combinable'
-  | 'target_unavailable'
-  | 'target_full'
-  | 'target_refused'
-  | 'server_changed'
-  | 'sessions_busy'
-  | 'mint_too_late'
-  | 'deadline'
-  | 'internal'
+  'issuer_keys_unavailable',
+  'token_review_unavailable',
+  'documents_unavailable',
+  'snapshot_stale',
+  'record_unavailable',
+  'record_too_large',
+  'secret_not_found',
+  'secret_disabled',
+  'secret_expired',
+  'secret_not_yet_valid',
+  'secret_malformed',
+  'secret_forbidden',
+  'vault_unknown',
+  'vault_throttled',
+  'vault_unavailable',
+  'lease_unavailable',
+  'lease_pending',
+  'lease_generations',
+  'quota_exhausted',
+  'accounts_over_budget',
+  'mints_over_budget',
+  'lease_lost',
+  'scopes_not_combinable',
+  'target_unavailable',
+  'target_full',
+  'target_refused',
+  'server_changed',
+  'sessions_busy',
+  'mint_too_late',
+  'deadline',
+  'internal',
+] as const
+export type Reason = (typeof reasons)[number]
 
 /** What an {@link ExchangeError} may carry beside its code and reason. */
 export interface ErrorDetail {

@@ -87,7 +87,7 @@ export function openDesk(
     access: findAccess({
       openRules,
       readTarget: id => targets.read(ownName(id)),
-      listTargets: continuation => targets.list(undefined, continuation),
+      listTargets: continuation => targets.list({ continuation }),
       lockdowns: time => lockdownsSince(container('lockdowns'), time),
       issuerOf,
       now,

@@ -349,7 +349,7 @@ export function post(
 export async function send(url: string, request: RequestInit): Promise<Answer> {
   const response = await fetch(url, request)
   const text = await response.text()
-  const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : {}
+  const json = /[/+]json(;|$)/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : {}
   return {
     status: response.status,
     headers: response.headers,

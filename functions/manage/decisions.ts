@@ -2,12 +2,14 @@ import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import type { LogContainer, LogPage } from '../../shared/decisions/cosmos-decision-search.ts'
 import type { DecisionFilter } from '../../shared/decisions/search-conditions.ts'
+import { reasons } from '../../shared/errors.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Namespaces } from '../../shared/workload/namespaces.ts'
 import { jsonAnswer } from '../answer.ts'
 import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperatorOf } from './operator.ts'
 import { problem } from './problem.ts'
+import { recordKinds, recordOutcomes } from './record-words.ts'
 import {
   continuation,
   instant,
@@ -29,9 +31,9 @@ const members = z.strictObject({
   pod: searchText.optional(),
   target: searchText.optional(),
   rule: searchText.optional(),
-  outcome: searchText.optional(),
-  reason: searchText.optional(),
-  kind: searchText.optional(),
+  outcome: z.enum(recordOutcomes).optional(),
+  reason: z.enum(reasons).optional(),
+  kind: z.enum({ ...recordKinds, registrations: 'registrations', checkpoints: 'checkpoints' }).optional(),
   lease: searchText.optional(),
   operator: searchText.optional(),
 })

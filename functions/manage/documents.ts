@@ -2,21 +2,22 @@ import type { HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
 import type { GuardedEditor } from '../../shared/approvals.ts'
 import { documentId } from '../../shared/document.ts'
+import type { DocumentFilter } from '../../shared/document-filter.ts'
 import type { DocumentName, EditedContainer } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
 import { answerStored, notThere } from './document-answers.ts'
+import { type DocumentPlural, documentQueries } from './document-query.ts'
 import { type Answering, type Asked as AskedOfManage, managedRoutes } from './managed-route.ts'
 import { asOperator, type OperatorRole } from './operator.ts'
-import { problem } from './problem.ts'
 import { create, noSuchVersion, put, remove, restore } from './save-document.ts'
 import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
 
 /** How one kind of document is reached over HTTP. */
 export interface DocumentRoutes {
   /** The name in the URL, and that of one of them in answers. */
-  readonly plural: string
+  readonly plural: DocumentPlural
   readonly singular: string
   readonly container: EditedContainer
   readonly editor: GuardedEditor
@@ -56,6 +57,15 @@ export interface Asked extends AskedOfManage {
   readonly routes: DocumentRoutes
 }
 
+/** What a list may be asked for, whichever kind it is of: `target` is the partition of rules. */
+type ListQuery = z.ZodType<
+  DocumentFilter & {
+    readonly limit: number
+    readonly continuation?: string | undefined
+    readonly target?: string | undefined
+  }
+>
+
 function answerList(asked: Asked): Answering {
   const { request, routes } = asked
   const { newId } = routes
@@ -64,19 +74,16 @@ function answerList(asked: Asked): Answering {
   }
   if (request.method !== 'GET') return methodNotAllowed(newId ? 'GET, POST' : 'GET')
   return asOperator(asked, routes.mayRead, async () => {
-    const { query } = request
-    const page = await routes.editor.list(listedPartition(asked), query.get('continuation') ?? undefined)
-    if (!page) return problem(400, { detail: 'continuation: expected what an earlier page said' })
+    const parsed = parseQuery<ListQuery>(request, documentQueries[routes.plural])
+    if ('refused' in parsed) return parsed.refused
+    const { limit, continuation, target, ...filter } = parsed.value
+    const partition = typeof routes.partition === 'object' ? routes.partition.fixed : target
+    const page = await routes.editor.list({ partition, filter, limit, continuation })
+    if (!page) return notAContinuation()
     const documents = page.documents.map(({ content, version }) => ({ etag: version, [routes.singular]: content }))
     const next = page.continuation === undefined ? {} : { continuation: page.continuation }
     return jsonAnswer(200, { [routes.plural]: documents, ...next })
   })
-}
-
-/** Of kinds with one fixed partition, that one; of the others what the query names, or all. */
-function listedPartition({ request, routes }: Asked): string | undefined {
-  if (typeof routes.partition === 'object') return routes.partition.fixed
-  return (routes.partition === 'in-url' && request.query.get('target')) || undefined
 }
 
 function answerOne(asked: Asked): Answering {

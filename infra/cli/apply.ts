@@ -2,26 +2,31 @@ import { type Change, findChanges } from './changes.ts'
 import { onlyWord, readFlags } from './flags.ts'
 import { type Operating, operate } from './gateway.ts'
 import { changeLines } from './plan.ts'
+import { printable } from './printable.ts'
+import { mostRemovals, pruneOptions, pruneUsage, tooManyRemovals } from './prune.ts'
 import { refusalLines } from './refusal.ts'
 import { type Leases, requestOf } from './request.ts'
 import { UsageError } from './usage-error.ts'
 
-export const applyUsage = `causeway apply DIR [--prune --leases keep|revoke]
+export const applyUsage = `causeway apply DIR [--prune --leases keep|revoke [--prune-at-most N]]
   Makes the gateway have what the folder says, each change only where the document is as it was read. Stops at the first
   refusal; running it again goes on. Exit code 0: all of it is so; 2: some of it waits for approval; 1: it stopped.
-  --prune         removes what the folder has not
+${pruneUsage}
   --leases L      what becomes of the leases of rules that are removed: keep or revoke`
 
 /** `causeway apply`: resolves to 0, to 2 where something waits for a second person, to 1 where it stopped. */
 export async function applyCommand(args: readonly string[]): Promise<number> {
-  const options = { prune: { type: 'boolean', default: false }, leases: { type: 'string' } } as const
+  const options = { ...pruneOptions, leases: { type: 'string' } } as const
   const { values, positionals } = readFlags(args, options)
   const leases = leasesOf(values.leases, values.prune)
+  const most = mostRemovals(values)
   const folder = onlyWord(positionals, 'DIR')
   const operating = operate(values)
   const { changes } = await findChanges(folder, operating, values.prune)
   const removesRule = changes.some(({ action, kind }) => action === 'remove' && kind.plural === 'rules')
   if (removesRule && !leases) throw new UsageError('--leases is missing: what becomes of the leases of removed rules')
+  const tooMany = tooManyRemovals(changes, most)
+  if (tooMany !== undefined) throw new UsageError(tooMany)
   let waiting = 0
   for (const change of changes) {
     const outcome = await make(change, operating, leases)
@@ -46,7 +51,9 @@ async function make(
   console.log(changeLines(change).join('\n'))
   if (answer.status !== 202) return 'done'
   const id = answer.body['change']
-  console.log(`    waits for the approval of a second person${typeof id === 'string' ? `: change ${id}` : ''}`)
+  console.log(
+    `    waits for the approval of a second person${typeof id === 'string' ? `: change ${printable(id)}` : ''}`,
+  )
   return 'waiting'
 }
 

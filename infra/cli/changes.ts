@@ -1,13 +1,14 @@
 import { z } from 'zod'
-import { type Difference, differences } from './difference.ts'
+import { type Difference, diffOf } from '../../shared/document-diff.ts'
 import { type FolderDocument, readFolder } from './folder.ts'
-import type { Operating } from './gateway.ts'
+import { bodyOf, type Operating } from './gateway.ts'
 import { type Content, type Kind, kinds, pathOf } from './kinds.ts'
 import { refusal } from './refusal.ts'
+import { UsageError } from './usage-error.ts'
 
 /** What has to happen to one document, so that the gateway has what the folder says. */
 export type Change = { readonly kind: Kind; readonly path: string } & (
-  | { readonly action: 'create'; readonly content: Content; readonly diff: readonly Difference[] }
+  | { readonly action: 'create'; readonly content: Content }
   | {
       readonly action: 'replace'
       readonly content: Content
@@ -20,7 +21,7 @@ export type Change = { readonly kind: Kind; readonly path: string } & (
 export interface Changes {
   /** In an order that references allow: what is named before what names it, and removed after it. */
   readonly changes: readonly Change[]
-  /** Documents that the gateway has and the folder has not, where those stay. */
+  /** Documents that the gateway has and the folder has not, and that stay. */
   readonly elsewhere: readonly string[]
 }
 
@@ -30,30 +31,29 @@ interface Stored {
   readonly etag: string
 }
 
-/** Compares a folder with a gateway. With `prune`, what is not in the folder is removed. */
+/** Compares a folder with a gateway. With `prune`, what is not in the folder is removed, of the kinds that are in it. */
 export async function findChanges(folder: string, operating: Operating, prune: boolean): Promise<Changes> {
-  const wanted = await readFolder(folder)
+  const { documents: wanted, emptyKinds } = await readFolder(folder)
+  // Nobody wants all of a kind removed who has an empty folder: a checkout or a mount went wrong.
+  if (prune && emptyKinds.length > 0)
+    throw new UsageError(`${emptyKinds.join('/, ')}/ holds no document: --prune would remove all that there are`)
   const stored = new Map<string, Stored>()
   for (const kind of kinds)
     for (const each of await listAll(kind, operating)) stored.set(pathOf(kind, each.content), each)
   const known = new Set(wanted.map(({ path }) => path))
   const gone = [...stored].filter(([path]) => !known.has(path))
-  const removals = gone.map(([path, { kind, content, etag }]) => ({
-    kind,
-    path,
-    content,
-    etag,
-    action: 'remove' as const,
-  }))
+  const pruned = new Set(prune ? wanted.map(({ kind }) => kind) : [])
+  const removals = gone
+    .filter(([, { kind }]) => pruned.has(kind))
+    .map(([path, each]) => ({ ...each, path, action: 'remove' as const }))
+  const elsewhere = gone.filter(([, { kind }]) => !pruned.has(kind)).map(([path]) => path)
   const changes = inOrder(wanted).flatMap(document => changeOf(document, stored.get(document.path)))
-  return prune
-    ? { changes: [...changes, ...removals.toReversed()], elsewhere: [] }
-    : { changes, elsewhere: gone.map(([path]) => path) }
+  return { changes: [...changes, ...removals.toReversed()], elsewhere }
 }
 
 function changeOf({ kind, path, content }: FolderDocument, found: Stored | undefined): readonly Change[] {
-  if (!found) return [{ kind, path, content, action: 'create', diff: differences({}, content) }]
-  const diff = differences(found.content, content)
+  if (!found) return [{ kind, path, content, action: 'create' }]
+  const diff = diffOf(found.content, content)
   return diff.length === 0 ? [] : [{ kind, path, content, action: 'replace', etag: found.etag, diff }]
 }
 
@@ -99,7 +99,7 @@ async function listAll(kind: Kind, { ask }: Operating): Promise<readonly Stored[
       `/manage/${kind.plural}${continuation && `?continuation=${encodeURIComponent(continuation)}`}`,
     )
     if (answer.status !== 200) throw refusal(`cannot list ${kind.plural}`, answer)
-    const parsed = page.parse(answer.body)
+    const parsed = bodyOf(answer, page)
     for (const each of z.array(z.record(z.string(), z.unknown())).parse(parsed[kind.plural])) {
       found.push({ kind, etag: String(each['etag']), content: content.parse(each[kind.singular]) })
     }

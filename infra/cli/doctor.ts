@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { readFlags } from './flags.ts'
-import { type Answer, type Operating, operate } from './gateway.ts'
+import { type Answer, bodyOf, type Operating, operate } from './gateway.ts'
+import { jsonText } from './json-text.ts'
+import { printable } from './printable.ts'
 import { refusal } from './refusal.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -34,12 +36,12 @@ export async function doctorCommand(args: readonly string[]): Promise<number> {
   if (tokenFile !== undefined && kind === 'target') throw new UsageError('--token-file goes with an issuer')
   const operating = operate(values)
   const answer = kind === 'target' ? await checkTarget(id, operating) : await checkIssuer(id, tokenFile, operating)
-  const { ok, steps, token } = checked.parse(answer.body)
-  if (values.json) console.log(JSON.stringify(answer.body, null, 2))
+  const { ok, steps, token } = bodyOf(answer, checked)
+  if (values.json) console.log(jsonText(answer.body))
   else {
     for (const each of steps) console.log(stepLine(each))
     if (token) console.log(stepLine({ ...token, step: token.check ?? 'token' }))
-    if (token?.rule) console.log(`A rule for this workload:\n${JSON.stringify(token.rule, null, 2)}`)
+    if (token?.rule) console.log(`A rule for this workload:\n${jsonText(token.rule)}`)
   }
   return ok ? 0 : 2
 }
@@ -58,7 +60,7 @@ const asked = z.object({ at: z.string().regex(/^\/manage\/checks\/[0-9a-f-]+$/) 
 async function checkTarget(id: string, { ask }: Operating): Promise<Answer> {
   const answer = await ask(`/manage/targets/${encodeURIComponent(id)}/check`, { method: 'POST' })
   if (answer.status !== 202) throw refusal(`target ${id}`, answer)
-  const { at } = asked.parse(answer.body)
+  const { at } = bodyOf(answer, asked)
   for (let waited = 0; waited < patience; waited += 1_000) {
     const found = await ask(at)
     if (found.status !== 200) throw refusal(`target ${id}`, found)
@@ -83,7 +85,9 @@ function readToken(path: string): string {
   }
 }
 
-function stepLine({ step: name, ok, expected, found }: z.output<typeof step>): string {
+/** What was found may be what somebody wrote into a token that nobody signed. */
+function stepLine({ ok, ...told }: z.output<typeof step>): string {
+  const [name, expected, found] = [told.step, told.expected, told.found].map(printable)
   const mark = ok === null ? '?   ' : ok ? 'ok  ' : 'FAIL'
   return ok
     ? `${mark}  ${name}: ${expected}${found === 'so' ? '' : `; ${found}`}`

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Difference } from '../../shared/document-diff.ts'
 import type { Change } from './changes.ts'
 import type { Operating } from './gateway.ts'
 import { refusalLines } from './refusal.ts'
@@ -19,20 +20,33 @@ export async function offersDryRun({ ask }: Operating): Promise<boolean> {
   return put.success && put.data.parameters.some(({ name }) => name === 'dryRun')
 }
 
-/** What the gateway says of a change without making it: problems, lint, impact. In lines, and whether it would be refused. */
-export async function tryChange(
-  change: Change,
-  { ask }: Operating,
-): Promise<{ readonly lines: readonly string[]; readonly isRefused: boolean }> {
+/** What the gateway says of a change without making it: what would be different, problems, lint, impact. In lines. */
+export interface Tried {
+  readonly lines: readonly string[]
+  /** What would be different by now; absent where the gateway does not tell. */
+  readonly diff?: readonly Difference[]
+  /** Where it would be refused: what is wrong, by JSON pointer, as far as it is told so. */
+  readonly refusedAt?: readonly string[]
+}
+
+const difference = z.looseObject({ pointer: z.string(), before: z.unknown().optional(), after: z.unknown().optional() })
+const refused = z.object({ problems: z.array(z.object({ pointer: z.string() })) })
+
+/** Asks the gateway what a change would come to. */
+export async function tryChange(change: Change, { ask }: Operating): Promise<Tried> {
   const { path, ...request } = requestOf(change)
   const answer = await ask(`${path}?dryRun=true`, request)
-  if (answer.status >= 300) return { lines: refusalLines(answer), isRefused: true }
-  const { lint, impact, requiresApproval } = answer.body
+  if (answer.status >= 300) {
+    const { problems } = refused.catch({ problems: [] }).parse(answer.body)
+    return { lines: refusalLines(answer), refusedAt: problems.map(({ pointer }) => pointer) }
+  }
+  const { diff, lint, impact, requiresApproval } = answer.body
+  const told = z.array(difference).safeParse(diff)
   const lints = Array.isArray(lint) ? lint.map(each => `lint: ${textOf(each)}`) : []
   const effects = impact === undefined || impact === null ? [] : Object.entries(impact)
   const impacts = effects.map(([name, value]) => `impact: ${name}: ${textOf(value)}`)
   const approval = requiresApproval === true ? ['waits for the approval of a second person'] : []
-  return { lines: [...lints, ...impacts, ...approval], isRefused: false }
+  return { lines: [...lints, ...impacts, ...approval], ...(told.success && { diff: told.data }) }
 }
 
 function textOf(value: unknown): string {

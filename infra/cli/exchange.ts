@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { onlyWord, readFlags } from './flags.ts'
-import { send, urlOf } from './gateway.ts'
+import { bodyOf, send, urlOf } from './gateway.ts'
+import { jsonText } from './json-text.ts'
+import { keptAuthority } from './kept-authority.ts'
 import { refusal } from './refusal.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -13,8 +13,11 @@ export const exchangeUsage = `causeway exchange TARGET [--scope "S …"] [--env 
   Exchanges this workload's token for a credential of the target and prints it, as JSON unless said otherwise.
   The token is in the file CAUSEWAY_TOKEN_FILE, or where a pod has it: ${projected}
   --scope S       the scopes, separated by spaces (default: the target's own)
-  --env           as shell exports CAUSEWAY_USERNAME, CAUSEWAY_PASSWORD and so on: eval "$(causeway exchange …)"
-  --psql          as shell exports PGHOST, PGUSER, PGPASSWORD and so on, for psql and whatever else uses libpq
+  --env           as shell exports CAUSEWAY_USERNAME, CAUSEWAY_PASSWORD and so on:
+                  login=$(causeway exchange … --env) && eval "$login" && …
+                  (eval "$(…)" alone would go on without a login where there is none)
+  --psql          as shell exports PGHOST, PGUSER, PGPASSWORD and so on, for psql and whatever else uses libpq. The
+                  target's authority is kept in the user's cache: libpq takes it from a file alone
   --json          the whole answer of the gateway`
 
 const options = {
@@ -44,10 +47,10 @@ export async function exchangeCommand(args: readonly string[]): Promise<number> 
   }
   const answer = await send(`${url}/token`, { method: 'POST', body: new URLSearchParams(form) })
   if (answer.status !== 200) throw refusal(`no credential of ${target}`, answer)
-  const found = issued.parse(answer.body)
+  const found = bodyOf(answer, issued)
   if (env) console.log(exportLines(environmentOf(found)))
   else if (psql) console.log(exportLines(libpqEnvironment(found)))
-  else console.log(JSON.stringify(json ? found : found.credential, null, 2))
+  else console.log(jsonText(json ? found : found.credential))
   return 0
 }
 
@@ -92,15 +95,8 @@ function libpqEnvironment({ credential }: Issued): Environment {
     PGUSER: username,
     PGPASSWORD: password,
     PGSSLMODE: 'verify-full',
-    PGSSLROOTCERT: caCertificate === undefined ? 'system' : keepAuthority(caCertificate),
+    PGSSLROOTCERT: caCertificate === undefined ? 'system' : keptAuthority(caCertificate),
   }
-}
-
-/** In a folder of its own, which nobody else can have made before. */
-function keepAuthority(certificate: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'causeway-')), 'ca.pem')
-  writeFileSync(path, certificate, { mode: 0o600, flag: 'wx' })
-  return path
 }
 
 function exportLines(environment: Environment): string {

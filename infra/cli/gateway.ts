@@ -17,6 +17,8 @@ const stackFile = z.object({
 
 /** An answer of the gateway. A body that is no JSON counts as empty. */
 export interface Answer {
+  /** What was asked, without its query. */
+  readonly url: string
   readonly status: number
   readonly body: Readonly<Record<string, unknown>>
   readonly headers: Headers
@@ -69,13 +71,21 @@ export function operate(flags: CommonFlags): Operating {
 
 /** Sends a request. Throws where nothing answers; never with a text of the request. */
 export async function send(url: string, request: RequestInit): Promise<Answer> {
-  // A redirect would take the token along, or be answered by somebody else.
-  const asking = fetch(url, { redirect: 'error', signal: AbortSignal.timeout(patience), ...request })
+  // Nobody is followed: a redirect would take the token along, or be answered by somebody else.
+  const asking = fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(patience), ...request })
   const response = await asking.catch(cause => {
     throw new Error(`${new URL(url).origin} does not answer`, { cause })
   })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, body: objectIn(text) }
+  const { origin, pathname } = new URL(url)
+  return { url: `${origin}${pathname}`, status: response.status, headers: response.headers, body: objectIn(text) }
+}
+
+/** What an answer says. Throws where it says something else: login pages and proxies answer 200 too. */
+export function bodyOf<Schema extends z.ZodType>({ url, body }: Answer, schema: Schema): z.output<Schema> {
+  const parsed = schema.safeParse(body)
+  if (!parsed.success) throw new Error(`${url} answers with something else than a Causeway gateway`)
+  return parsed.data
 }
 
 function objectIn(text: string): Answer['body'] {
@@ -99,8 +109,19 @@ function signingIn({ stack, audience = process.env['CAUSEWAY_AUDIENCE'] }: Commo
 async function signInToAzure(audience: string): Promise<string> {
   // Azure's client takes a second to load, which a wrong command line does without.
   const { DefaultAzureCredential } = await import('@azure/identity')
-  const { token } = await new DefaultAzureCredential().getToken(`${audience}/.default`)
+  const asking = new DefaultAzureCredential().getToken(`${audience}/.default`)
+  const { token } = await asking.catch(cause => {
+    throw new Error(noSignIn(audience, cause), { cause })
+  })
   return token
+}
+
+/** Azure's own message is a page on every credential that it tried; the code in it is what can be looked up. */
+function noSignIn(audience: string, cause: unknown): string {
+  const [code] = /AADSTS\d+/.exec(String(cause)) ?? []
+  const ways =
+    'az login, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or what else DefaultAzureCredential reads)'
+  return `cannot sign in for the audience ${audience}${code === undefined ? '' : ` (${code})`}: expected ${ways}`
 }
 
 async function signInHere(tenant: z.output<typeof stackFile>['tenant']): Promise<string> {

@@ -1,18 +1,21 @@
-/** Controls (C0, C1, DEL), what steers the direction of text or is invisible, line separators, and halves of a character. */
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
-
-/** The most that is shown of one text. */
+/** Beyond this, text that somebody else wrote is cut. Characters. */
 const longest = 2_000
 
+/** Control characters, what turns the direction of text or is not seen at all, separators of lines, halves of a character. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+
 /**
- * Text from outside for a terminal: what could move the cursor, colour or reorder what else is there, or begin a line of
- * its own, is shown as its code (`\u001b`). Long text is cut.
+ * Text that somebody else wrote, as one line that a terminal shows as it is: what could move the cursor, hide or reorder
+ * what stands beside it becomes a visible escape, and what is very long is cut.
  */
 export function printable(text: string): string {
-  const shown = text.length > longest ? `${text.slice(0, longest)}…` : text
-  return shown.replace(unprintable, codeOf)
+  const shown = text.slice(0, longest).replace(unprintable, escapeOf)
+  return text.length > longest ? `${shown}… (${text.length - longest} characters more)` : shown
 }
 
-function codeOf(character: string): string {
-  return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`
+/** As JSON writes it, so that JSON stays JSON. */
+function escapeOf(character: string): string {
+  return Array.from({ length: character.length }, (_, at) => {
+    return `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`
+  }).join('')
 }

@@ -4,6 +4,7 @@ import { withoutSystemProperties } from '../document.ts'
 import { unavailable } from '../errors.ts'
 import type { Namespaces } from '../workload/namespaces.ts'
 import { hourLength, hourOf } from './checkpoint-hours.ts'
+import { decisionTime } from './decision-time.ts'
 import { type Condition, conditionsOf, type DecisionFilter, type Parameter, visibleIn } from './search-conditions.ts'
 import {
   comparePlaces,
@@ -57,6 +58,11 @@ const orderedBy: Readonly<Record<LogContainer, OrderedBy>> = {
 
 /** How many records of one decision are shown. */
 const ofOne = 100
+/**
+ * Milliseconds around the time of a decision's id in which its records were written: clocks differ, and counts that hold
+ * it are written later, much later where the log was down.
+ */
+const [recordedBefore, recordedAfter] = [3_600_000, 86_400_000]
 /** How many documents of one time a page may have to put in order: more than a gateway writes in a millisecond. */
 const mostOfOneTime = 10_000
 /** How many streams are asked for a page, since none of their records may be what is searched for. */
@@ -85,18 +91,29 @@ export function cosmosDecisionSearch(
     },
 
     async of(decision, namespaces) {
+      const decided = decisionTime(decision)
+      if (decided === undefined) return []
       const named = 'c.decision = @decision OR c.kind = "count" AND ARRAY_CONTAINS(c.samples, @sample, true)'
       const parameters = [
         { name: '@decision', value: decision },
         { name: '@sample', value: { decision } },
       ]
-      const query = select([{ sql: `(${named})`, parameters }, ...visibleIn(namespaces)], '')
+      const query = select([around(decided), { sql: `(${named})`, parameters }, ...visibleIn(namespaces)], '')
       const by = orderedBy.decisions
       const found = await firstOf(containers.decisions, { ...query, time: by[0], limit: ofOne, most })
       const inOrder = found.toSorted((a, b) => comparePlaces(placeIn(a, by), placeIn(b, by), 'oldest'))
       return inOrder.slice(0, ofOne).map(withoutSystemProperties)
     },
   }
+}
+
+/** Without a range of time, every record of all the years that they are kept would be looked at. */
+function around(time: number): Condition {
+  const parameters = [
+    { name: '@begin', value: new Date(Math.max(0, time - recordedBefore)).toISOString() },
+    { name: '@end', value: new Date(time + recordedAfter).toISOString() },
+  ]
+  return { sql: 'c.at >= @begin AND c.at < @end', parameters }
 }
 
 /** What proves the log is in order by its time. */

@@ -6,7 +6,7 @@ import { metadataBase } from './entra-metadata.ts'
 import type { FetchJson } from './https-json.ts'
 import { type Issuer, issuerDocument } from './issuer.ts'
 import { type IssuerStep, keySteps } from './issuer-key-check.ts'
-import { looseSpelling } from './issuer-mistakes.ts'
+import { looseSpelling, spellingDifference } from './issuer-mistakes.ts'
 
 /** What is well with an issuer and what is not, and, where a token was given, with that token. */
 export interface IssuerChecked {
@@ -116,8 +116,7 @@ async function discover(
 /** `iss` and `issuerUrl` are compared byte by byte, so what the issuer calls itself has to be what is registered. */
 function nameStep(named: string, { issuerUrl }: Issuer): IssuerStep {
   const isAlike = named !== issuerUrl && looseSpelling(named) === looseSpelling(issuerUrl)
-  const difference = named.endsWith('/') === issuerUrl.endsWith('/') ? 'the case of its letters' : 'the trailing slash'
-  const found = isAlike ? `${named}: it differs by ${difference}` : named
+  const found = isAlike ? `${named}: it differs by ${spellingDifference(named, issuerUrl)}` : named
   return { step: 'issuer-url', ok: named === issuerUrl, expected: `the issuer calls itself ${issuerUrl}`, found }
 }
 

@@ -3,7 +3,8 @@ import { readCompactToken, type UnverifiedToken } from './compact-token.ts'
 import type { FetchJson } from './https-json.ts'
 import type { Issuer } from './issuer.ts'
 import { issuerKeys } from './issuer-keys.ts'
-import { explainUnknownIssuer, looseSpelling } from './issuer-mistakes.ts'
+import { audienceHint, defaultIssuerHint, lifetimeHint, looseSpelling, spellingDifference } from './issuer-mistakes.ts'
+import { expectationOf } from './token-expectation.ts'
 import { tokenVerifier, type VerifyToken } from './verify-token.ts'
 
 /** What the verification of one issuer says of a token. */
@@ -44,7 +45,7 @@ export async function checkToken(text: string, issuer: Issuer, options: TokenChe
   const failure = await failureOf(verify, text)
   const left = issuer.tokenReview && { notChecked: 'tokenReview: its credential is for exchange alone' }
   if (!failure) return { ok: true, expected: 'every check of the verification', found: 'so', ...about, ...left }
-  const expected = failure.description ?? 'keys that can be fetched'
+  const expected = expectationOf(failure.reason, issuer, options.now())
   return { ok: false, check: failure.reason, expected, found: foundOf(failure, token, issuer), ...about, ...left }
 }
 
@@ -52,9 +53,7 @@ function onlyThis(issuer: Issuer) {
   return {
     async find(iss: string) {
       if (iss === issuer.issuerUrl) return { issuer, version: 'checked' }
-      const isAlike = looseSpelling(iss) === looseSpelling(issuer.issuerUrl)
-      const description = `expected the issuer ${issuer.issuerUrl}: ${explainUnknownIssuer(iss, isAlike ? issuer.issuerUrl : undefined)}`
-      throw new ExchangeError('invalid_request', 'issuer_unknown', { description })
+      throw new ExchangeError('invalid_request', 'issuer_unknown')
     },
   }
 }
@@ -84,25 +83,40 @@ function aboutToken({ claims, header }: UnverifiedToken, issuer: Issuer): Pick<C
 }
 
 /** What of the token the check was about. Other claims, and the header's words, are not told. */
-function foundOf({ reason }: ExchangeError, token: UnverifiedToken | undefined, issuer: Issuer): string {
-  if (!token) return 'no token that can be read'
+function foundOf(
+  { reason, description = 'none' }: ExchangeError,
+  token: UnverifiedToken | undefined,
+  issuer: Issuer,
+): string {
+  if (!token) return description
   const { claims, header } = token
   switch (reason) {
     case 'issuer_unknown':
-      return claims.iss
+      return withHint(claims.iss, issuerHint(claims.iss, issuer))
     case 'token_audience':
-      return claims.aud.join(' ')
+      return withHint(claims.aud.join(' '), audienceHint(claims.aud))
     case 'token_expired':
+      return `it ended at ${instant(claims.exp)}`
     case 'token_too_old':
-      return `it ends at ${instant(claims.exp)}`
+      return withHint(`${claims.exp - claims.iat} seconds`, lifetimeHint(token, issuer))
     case 'token_key_unknown':
-    case 'token_signature':
       return `the key "${header.kid}"`
+    case 'token_signature':
+      return `one that does not verify by the key "${header.kid}"`
     case 'token_algorithm':
       return issuer.algorithms.some(each => each === header.alg) ? `${header.alg}, not the key's` : 'another algorithm'
     default:
-      return 'not so'
+      return description
   }
+}
+
+function issuerHint(iss: string, { issuerUrl }: Issuer): string | undefined {
+  const isAlike = looseSpelling(iss) === looseSpelling(issuerUrl)
+  return isAlike ? `it differs by ${spellingDifference(iss, issuerUrl)}` : defaultIssuerHint(iss)
+}
+
+function withHint(found: string, hint: string | undefined): string {
+  return hint === undefined ? found : `${found}; ${hint}`
 }
 
 const serviceAccount = /^system:serviceaccount:([a-z0-9][a-z0-9-]{0,62}):([a-z0-9][a-z0-9.-]{0,252})$/

@@ -39,14 +39,14 @@ export function entraIdentity({ payload, claims: { sub } }: UnverifiedToken, iss
   const parsed = claims.safeParse(payload)
   if (!parsed.success) {
     const path = parsed.error.issues[0]?.path.join('.') || 'ver'
-    throw refuse(`expected an access token of Entra: ${path} is not acceptable`)
+    throw refuse(`the token is no access token of Entra: ${path} is not acceptable`)
   }
   const { tid, oid, idtyp, scp, xms_mirid, ...identity } = parsed.data
-  if (!issuer.issuerUrl.includes(tid)) throw refuse("expected a token of the issuer's own tenant")
+  if (!issuer.issuerUrl.includes(tid)) throw refuse('the token is of another tenant than its issuer')
   // `idtyp` is an optional claim of the resource; without it, an application's token is one whose subject is its own
   // object and which carries no scopes.
   const principal = (idtyp ?? (scp === undefined && sub === oid ? 'app' : 'user')) === 'app' ? 'application' : 'user'
-  if (principal === 'user' && !issuer.users) throw refuse('expected a token of an application, not of a person')
+  if (principal === 'user' && !issuer.users) throw refuse('the token is of a person, not of an application')
   const entra: EntraIdentity = {
     tenant: tid,
     objectId: oid,

@@ -23,31 +23,47 @@ export function looseSpelling(issuerUrl: string): string {
 /** What a workload may be told of an issuer that is not registered. `similar` is one that is spelled almost alike. */
 export function explainUnknownIssuer(issuerUrl: string, similar: string | undefined): string {
   if (similar !== undefined) {
-    const slash = similar.endsWith('/') !== issuerUrl.endsWith('/')
-    const difference = slash ? 'the trailing slash' : 'the case of its letters'
-    return `the token's issuer is not registered; one that differs by ${difference} is`
+    return `the token's issuer is not registered; one that differs by ${spellingDifference(issuerUrl, similar)} is`
   }
-  if (unconfigured.includes(issuerUrl)) {
-    return 'the cluster signs as its default issuer: set service-account-issuer of its API server to its OIDC issuer URL (az connectedk8s show --query oidcIssuerProfile.issuerUrl)'
-  }
-  return "the token's issuer is not registered"
+  return defaultIssuerHint(issuerUrl) ?? "the token's issuer is not registered"
+}
+
+/** What keeps two spellings from being the same, of which {@link looseSpelling} is. */
+export function spellingDifference(one: string, other: string): string {
+  return one.endsWith('/') === other.endsWith('/') ? 'the case of its letters' : 'the trailing slash'
+}
+
+/** Of the name that every unconfigured cluster has: what to do. */
+export function defaultIssuerHint(issuerUrl: string): string | undefined {
+  return unconfigured.includes(issuerUrl)
+    ? 'the cluster signs as its default issuer: set service-account-issuer of its API server to its OIDC issuer URL (az connectedk8s show --query oidcIssuerProfile.issuerUrl)'
+    : undefined
 }
 
 /** What a workload may be told of an audience that is not this gateway's. */
 export function explainAudience(found: readonly string[], expected: readonly string[]): string {
+  const hint = audienceHint(found)
+  return [`expected the audience ${expected.join(' or ')}`, ...(hint === undefined ? [] : [hint])].join('; ')
+}
+
+/** Of an audience of another service: whose it is, and what to do. */
+export function audienceHint(found: readonly string[]): string | undefined {
   const foreign = found.map(audience => foreignAudiences.get(audience)).find(name => name !== undefined)
-  const hint = foreign === undefined ? '' : `; the token's is ${foreign}: project a second token`
-  return `expected the audience ${expected.join(' or ')}${hint}`
+  return foreign === undefined ? undefined : `the token's is ${foreign}: project a second token`
 }
 
 /** What is wrong with a token that lives too long: most often it is one that Kubernetes extended to a year. */
-export function explainLifetime({ payload }: UnverifiedToken, { maxTokenAge: maxAge, kind }: Issuer): string {
-  const limit = `expected a token of at most ${maxAge / 1000} seconds of life`
-  return isExtended(payload)
-    ? `${limit}; this one was extended to a year (warnafter) for the API server: project one for this audience`
-    : kind === 'entra' || kind === 'oidc'
-      ? limit
-      : `${limit}: set expirationSeconds of the projected token`
+export function explainLifetime(token: UnverifiedToken, issuer: Issuer): string {
+  const hint = lifetimeHint(token, issuer)
+  const limit = `expected a token of at most ${issuer.maxTokenAge / 1000} seconds of life`
+  return [limit, ...(hint === undefined ? [] : [hint])].join('; ')
+}
+
+/** Of a token of a cluster that lives too long: why it does, and what to do. */
+export function lifetimeHint({ payload }: UnverifiedToken, { kind }: Issuer): string | undefined {
+  if (isExtended(payload))
+    return 'this one was extended to a year (warnafter) for the API server: project one for this audience'
+  return kind === 'entra' || kind === 'oidc' ? undefined : 'set expirationSeconds of the projected token'
 }
 
 function isExtended(payload: unknown): boolean {

@@ -107,8 +107,17 @@ test.each<[string, Readonly<Record<string, unknown>>, RegExp]>([
     /is in rules\/a\.yaml and in rules\/b\.yaml/,
   ],
   ['YAML that is none', { 'rules/a.yaml': 'id: a\nid: b' }, /rules\/a\.yaml: /],
-  ['a rule without a target', { 'rules/a.json': { id: 'x' } }, /rules\/a\.json: x: a rule without a target/],
-  ['a document without an id', { 'rules/a.json': {} }, /rules\/a\.json: a document without an id/],
+  ['a document without an id', { 'rules/a.json': {} }, /rules\/a\.json: \/id: expected text/],
+  [
+    'a rule without a target',
+    { 'rules/a.json': [rule(), rule({ id: 'b', target: undefined })] },
+    /rules\/a\.json: \/target of "b": expected text/,
+  ],
+  [
+    'a file of another kind',
+    { 'rules/a.yaml': rule(), 'rules/b.yaml.bak': rule() },
+    /b\.yaml\.bak: expected a file of/,
+  ],
 ])('%s is refused before anything is done', async (_, given, problem) => {
   const wrong = await folderWith(given)
   const ran = await run('apply', wrong.folder, '--prune', '--leases', 'keep')

@@ -53,3 +53,41 @@ test('apply tells which changes wait for a second person, and ends with 2', asyn
   expect(code).toBe(2)
   expect(out).toContain('waits for the approval of a second person: change change-1')
 })
+
+test('plan shows the difference that the gateway tells, which may have changed meanwhile', async () => {
+  const diff = [
+    { pointer: '/priority', before: 7, after: 5 },
+    { pointer: '', after: { id: 'reports' } },
+  ]
+  const { code, out } = await run('plan', {
+    ...withDryRun,
+    'GET /manage/rules': [200, { rules: [{ etag: 'e', rule: { id: 'reports', target: 'archive', priority: 6 } }] }],
+    [`PUT ${put}?dryRun=true`]: [200, { dryRun: true, diff }],
+  })
+  expect(code).toBe(2)
+  expect(out).toBe(
+    [
+      'replace rules/archive/reports',
+      '    ~ /priority: 7 -> 5',
+      '    + "": {"id":"reports"}',
+      '0 to create, 1 to replace, 0 to remove.\n',
+    ].join('\n'),
+  )
+})
+
+test('plan ends with 1 where a change would be refused for more than what an earlier one makes', async () => {
+  const refused = { detail: 'not saved', problems: [{ pointer: '/effect', detail: 'expected allow or deny' }] }
+  const stub = await stubGateway({
+    ...signedIn,
+    ...withDryRun,
+    'PUT /manage/targets/archive?dryRun=true': [200, { dryRun: true, diff: [] }],
+    [`PUT ${put}?dryRun=true`]: [422, refused],
+  })
+  const files = await folderWith({
+    'targets/a.json': { id: 'archive' },
+    'rules/a.json': { id: 'reports', target: 'archive' },
+  })
+  const stack = await folderWith({ 'stack.json': stub.stackFile })
+  ends.push(stub.stop, files.remove, stack.remove)
+  expect(await causeway(['plan', files.folder, '--stack', stack.folder])).toMatchObject({ code: 1 })
+})

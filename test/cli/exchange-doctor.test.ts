@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -41,6 +42,45 @@ describe('exchange', () => {
     await client.connect()
     expect((await client.query('SELECT count(*)::int AS orders FROM orders')).rows).toEqual([{ orders: 3 }])
     await client.end()
+  })
+
+  test('keeps the authority of a target in one file, which only its user may read', async () => {
+    const home = join(folderOf(stack), 'home')
+    const paths = []
+    for (const _ of [1, 2]) {
+      const { out } = await causeway(['exchange', 'orders-db', '--psql'], { ...env, HOME: home, TMPDIR: home })
+      paths.push(...(await shellHas(out, ['PGSSLROOTCERT'])))
+    }
+    const [path = '', again] = paths
+    expect(again).toBe(path)
+    expect(await readFile(path, 'utf8')).toBe(stack.authority.certificate)
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    expect((await stat(dirname(path))).mode & 0o777).toBe(0o700)
+    expect(await readdir(home)).toEqual(['.cache'])
+    expect(await readdir(dirname(path))).toHaveLength(1)
+    await writeFile(path, 'another')
+    await causeway(['exchange', 'orders-db', '--psql'], { ...env, HOME: home })
+    expect(await readFile(path, 'utf8')).toBe(stack.authority.certificate)
+  })
+
+  test('keeps the authority elsewhere where there is no home', async () => {
+    const nowhere = { HOME: '/dev/null', XDG_CACHE_HOME: '/dev/null/none', TMPDIR: folderOf(stack) }
+    const { out } = await causeway(['exchange', 'orders-db', '--psql'], { ...env, ...nowhere })
+    const [path = ''] = await shellHas(out, ['PGSSLROOTCERT'])
+    expect(await readFile(path, 'utf8')).toBe(stack.authority.certificate)
+  })
+
+  test('as the README says, ends a line of commands where there is no credential', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+    const [, line = ''] = /print exports, for `(login=.* && psql)`/.exec(readme) ?? []
+    const main = fileURLToPath(new URL('../../infra/cli/main.ts', import.meta.url))
+    const run = (target: string) => {
+      const script = line.replace('npx causeway', `"${process.execPath}" "${main}"`).replace('orders-db', target)
+      const shell = promisify(execFile)('/bin/sh', ['-c', script.replace(/psql$/, 'echo "as $PGUSER"')], { env })
+      return shell.catch((error: { stdout: string; stderr: string }) => error)
+    }
+    expect((await run('orders-db')).stdout).toMatch(/^as cw_/)
+    expect(await run('mainframe-ftp')).toMatchObject({ stdout: '', stderr: expect.stringContaining('invalid_target') })
   })
 
   test('prints exports, the credential and the whole answer of the same lease', async () => {

@@ -18,6 +18,26 @@ test('any place within the bounds of Cosmos DB is one again in its continuation,
   )
 })
 
+test('a decision is looked for around the time of its id, and not in all the years that records are kept', async () => {
+  const standIn = await startStandIn({ containers: logContainers })
+  try {
+    const decisions = standIn.database().container('decisions')
+    const decision = '01980000-0000-7000-8000-000000000000'
+    const decided = 0x019800000000
+    const at = (later: number) => new Date(decided + later).toISOString()
+    const [minute, month] = [60_000, 30 * 86_400_000]
+    for (const [index, later] of [-month, -minute, 0, minute, month].entries()) {
+      await decisions.items.create({ id: String(index), stream: '2025-07-13T00/b/0', at: at(later), decision })
+    }
+    const search = cosmosDecisionSearch({ decisions, streams: decisions, checkpoints: decisions })
+    expect((await search.of(decision, 'all')).map(({ id }) => id)).toEqual(['1', '2', '3'])
+    expect(await search.of('01980000-0000-4000-8000-000000000000', 'all')).toEqual([])
+    expect(await search.of('00000000-0000-7000-8000-000000000000', 'all')).toEqual([])
+  } finally {
+    await standIn.stop()
+  }
+})
+
 test('so many records of one time that a page could not put them in order are refused, and are there by stream', async () => {
   const standIn = await startStandIn({ containers: logContainers })
   try {

@@ -77,6 +77,9 @@ describe('a search', () => {
     ['that ends before it begins', { from: '2026-02-01T00:00:00Z', to: '2026-01-01T00:00:00Z' }, '/to'],
     ['by a filter that there is not', { targets: 'orders-db' }, ''],
     ['of more than a page', { limit: '501' }, '/limit'],
+    ['by an outcome that no record has', { outcome: 'allwed' }, '/outcome'],
+    ['by a kind that there is not', { kind: 'bogus' }, '/kind'],
+    ['by a reason that is none', { reason: 'no-rule' }, '/reason'],
   ])('%s is refused', async (_, query, pointer) => {
     const answer = await search(query)
     expect({ status: answer.status, problems: answer.body['problems'] }).toMatchObject({

@@ -1,4 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { routeRows } from '../../functions/openapi-routes.ts'
 import { type RunningStack, runStack, send } from '../running-stack.ts'
 import { type AskManage, askingOf } from './operator-requests.ts'
 
@@ -9,28 +11,94 @@ beforeAll(async () => {
   stack = await runStack()
   manage = await askingOf(stack)
 })
-afterEach(async () => expect(await stack.leaks()).toEqual([]))
-afterAll(() => stack?.stop())
+afterAll(async () => {
+  expect(await stack?.leaks()).toEqual([])
+  await stack?.stop()
+})
 
-const lease = `${'0'.repeat(64)}.0`
-const decision = '01a2028f-ad9a-72b1-8cc6-7e1d14ca08ba'
-const signal = 'posture/cluster/aks-local/scan'
+const readers = ['Rules.Read', 'Rules.Write', 'Rules.Approve', 'Trust.Write', 'Lockdown.Write']
+
+/** Who may change the documents of a kind. */
+const writers = {
+  ...{ rules: 'Rules.Write', guardrails: 'Rules.Write', calendars: 'Rules.Write' },
+  ...{ targets: 'Trust.Write', issuers: 'Trust.Write', lockdowns: 'Lockdown.Write' },
+}
+
+function ofDocuments([kind, writer]: [string, string]): readonly (readonly [string, readonly string[]])[] {
+  const one = `${kind}/${kind === 'rules' ? '{target}/{id}' : '{id}'}`
+  return [
+    [`GET ${kind}`, readers],
+    [`GET ${one}`, readers],
+    [`PUT ${one}`, [writer]],
+    [`DELETE ${one}`, [writer]],
+    [`GET ${one}/versions`, readers],
+    [`GET ${one}/versions/{version}`, readers],
+    [`POST ${one}/versions/{version}/restore`, [writer]],
+  ]
+}
+
+function ofPosture(subject: string): readonly (readonly [string, readonly string[]])[] {
+  const one = `posture/${subject}/{signal}`
+  return [
+    [`GET ${one}`, [...readers, 'Posture.Write']],
+    [`PUT ${one}`, ['Posture.Write']],
+    [`DELETE ${one}`, ['Posture.Write']],
+  ]
+}
+
+const subjects = ['cluster/{issuer}', 'namespace/{issuer}/{namespace}', 'node/{issuer}/{node}']
+const named = ['serviceAccount/{issuer}/{namespace}/{name}', 'pod/{issuer}/{namespace}/{name}']
+const seeLeases = ['Leases.Read', 'Leases.Revoke']
 
 /** Who may ask which route: the answer to everybody else is 403. */
-const routes: readonly [method: string, path: string, may: readonly string[]][] = [
-  ['GET', 'decisions', ['Decisions.Read', 'Decisions.Read.payments']],
-  ['GET', `decisions/${decision}`, ['Decisions.Read', 'Decisions.Read.payments']],
-  ['GET', 'leases', ['Leases.Read', 'Leases.Read.payments', 'Leases.Revoke', 'Leases.Revoke.payments']],
-  ['GET', `leases/${lease}`, ['Leases.Read', 'Leases.Read.payments', 'Leases.Revoke', 'Leases.Revoke.payments']],
-  ['POST', `leases/${lease}/revoke`, ['Leases.Revoke', 'Leases.Revoke.payments']],
-  ['POST', 'leases/revoke', ['Leases.Revoke', 'Leases.Revoke.payments']],
-  ['GET', signal, ['Posture.Write', 'Rules.Read', 'Rules.Write', 'Rules.Approve', 'Trust.Write', 'Lockdown.Write']],
-  ['PUT', signal, ['Posture.Write']],
-  ['DELETE', signal, ['Posture.Write']],
-  ['GET', 'lockdowns', ['Rules.Read', 'Rules.Write', 'Rules.Approve', 'Trust.Write', 'Lockdown.Write']],
-  ['PUT', 'lockdowns/an-incident', ['Lockdown.Write']],
-  ['DELETE', 'lockdowns/an-incident', ['Lockdown.Write']],
-]
+const table: ReadonlyMap<string, readonly string[]> = new Map([
+  ...Object.entries(writers).flatMap(ofDocuments),
+  ...[...subjects, ...named].flatMap(ofPosture),
+  ['POST calendars/{id}/icalendar', ['Rules.Write']],
+  ['POST rules/{target}/{id}/revoke-leases', ['Rules.Write', 'Leases.Revoke']],
+  ['GET changes', readers],
+  ['GET changes/{change}', readers],
+  ['POST changes/{change}/approve', ['Rules.Approve']],
+  ['POST changes/{change}/withdraw', ['Rules.Write', 'Rules.Approve', 'Trust.Write']],
+  ['POST evaluate', readers],
+  ['POST impact', readers],
+  ['GET access', readers],
+  ['GET decisions', ['Decisions.Read']],
+  ['GET decisions/{decision}', ['Decisions.Read']],
+  ['GET leases', seeLeases],
+  ['GET leases/{lease}', seeLeases],
+  ['POST leases/revoke', ['Leases.Revoke']],
+  ['POST leases/{lease}/revoke', ['Leases.Revoke']],
+  ['POST targets/{id}/check', ['Trust.Write']],
+  ['POST issuers/{id}/check', ['Trust.Write']],
+  ['GET checks/{id}', ['Trust.Write']],
+])
+
+/** Every operation that the app registers, as it is described. A test holds the description against the functions. */
+const schema = z.unknown()
+const documents = {
+  rule: schema,
+  guardrail: schema,
+  target: schema,
+  issuer: schema,
+  calendar: schema,
+  lockdown: schema,
+}
+const operations = routeRows({ ...documents, signal: schema })
+  .filter(({ family }) => family === 'manage')
+  .flatMap(({ route, paths = [`/${route}`], operations }) =>
+    paths.flatMap(path =>
+      Object.entries(operations).map(([method, { roles: described = [] }]) => {
+        return { name: `${method.toUpperCase()} ${path.replace('/manage/', '')}`, described }
+      }),
+    ),
+  )
+
+/** Names of what is not there, so that whoever may ask changes nothing. */
+const names = new Map([
+  ['lease', `${'0'.repeat(64)}.0`],
+  ...['decision', 'change', 'version'].map(name => [name, '01a2028f-ad9a-72b1-8cc6-7e1d14ca08ba'] as const),
+])
 
 const roles = [
   'Rules.Read',
@@ -57,15 +125,31 @@ const none = [
   'decisions.read',
 ]
 
-describe.each(routes)('%s /manage/%s', (method, path, may) => {
+/** The roles that may be for one namespace. */
+const namespaced = ['Leases.Read', 'Leases.Revoke', 'Decisions.Read']
+
+test('every route is in the table, as it is described, and nothing else is', () => {
+  expect(operations.length).toBeGreaterThan(70)
+  const described = operations.map(({ name, described }) => [name, described.toSorted()] as const)
+  expect(new Map(described)).toEqual(new Map([...table].map(([name, may]) => [name, may.toSorted()])))
+})
+
+describe.each(operations)('$name', ({ name }) => {
+  const [method = '', template = ''] = name.split(' ')
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, member) => names.get(member) ?? `no-${member}`)
+  const ofNamespaces = template.startsWith('leases') || template.startsWith('decisions')
+  const may = (table.get(name) ?? []).flatMap(role =>
+    ofNamespaces && namespaced.includes(role) ? [role, `${role}.payments`] : [role],
+  )
+
   test('is for those who have one of its roles, and for nobody else', async () => {
     const told: string[] = []
     for (const role of [...roles, ...none]) {
       const { status } = await manage(path, { method, roles: [role] })
       if (status !== 403) told.push(role)
-      expect([403, 200, 202, 400, 404, 428]).toContain(status)
+      expect([403, 200, 202, 400, 404, 422, 428]).toContain(status)
     }
-    expect(told.toSorted()).toEqual([...may].toSorted())
+    expect(told.toSorted()).toEqual(may.toSorted())
   })
 
   test("is not for a caller without an operator's token", async () => {
@@ -76,6 +160,10 @@ describe.each(routes)('%s /manage/%s', (method, path, may) => {
   })
 
   test('tells another method which is right', async () => {
-    expect(await manage(path, { method: 'PATCH' })).toMatchObject({ status: 405 })
+    const { status, headers } = await manage(path, { method: 'PATCH' })
+    expect({ status, allowed: headers.get('allow')?.split(', ') }).toMatchObject({
+      status: 405,
+      allowed: expect.arrayContaining([method]),
+    })
   })
 })

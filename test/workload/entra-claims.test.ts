@@ -94,7 +94,7 @@ describe('a person', () => {
   ])('whose token %s is refused, but for an issuer of people, whose record says so', async (_, changed) => {
     const error = await failureOf(verify(changed))
     expect(error).toMatchObject({ code: 'invalid_request', reason: 'token_claims' })
-    expect(error.description).toContain('not of a person')
+    expect(error.description).toBe('the token is of a person, not of an application')
     expect((await verify(changed, { users: true })).entra?.principal).toBe('user')
   })
 
@@ -131,6 +131,6 @@ describe('a token is refused', () => {
 
   test('that is an id token: it has no application', async () => {
     const { description } = await failureOf(verify({ azp: undefined }))
-    expect(description).toBe('expected an access token of Entra: azp is not acceptable')
+    expect(description).toBe('the token is no access token of Entra: azp is not acceptable')
   })
 })
