@@ -52,7 +52,14 @@ export const change = z.looseObject({
   proposedAt: time,
   lapsesAt: time,
 })
-export const changeRead = z.strictObject({ change, diff: differences.optional(), isOutdated: z.boolean() })
+export const changeRead = z.strictObject({
+  change,
+  diff: differences.optional(),
+  lint: z.unknown().optional(),
+  lintComplete: z.boolean().optional(),
+  impact: z.unknown().optional(),
+  isOutdated: z.boolean(),
+})
 
 /** An approved change took effect: with the new ETag, or without a document. */
 export const approved = z.strictObject({

@@ -1,6 +1,7 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import { everyMethod } from '../answer.ts'
+import { problem } from './problem.ts'
 
 /** One request to `/manage`. */
 export interface Asked {
@@ -20,4 +21,14 @@ export function managedRoutes(manage: ManageGateway) {
       authLevel: 'anonymous',
       handler: (request, context) => answer({ request, context, manage }),
     })
+}
+
+/** What is below `/manage` and no route of it: the Functions host takes every other route first. */
+export function registerUnknownRoute(): void {
+  app.http('unknown-route', {
+    route: 'manage/{*path}',
+    methods: [...everyMethod],
+    authLevel: 'anonymous',
+    handler: () => problem(404, { detail: 'there is no such route: GET /openapi.json tells those that there are' }),
+  })
 }

@@ -135,6 +135,14 @@ test.each<[string, (id: string) => Document]>([
   expect((await described('DELETE', template, `${url}${query}`, { headers: replace(again) })).status).toBe(200)
 })
 
+test('a lockdown that is given its id answers as described', async () => {
+  const body = { schema: 1, blocks: { namespace: 'nobody' }, reason: 'an exercise' }
+  const path = '/manage/lockdowns'
+  expect((await described('POST', path, `${path}?dryRun=true`, { body })).status).toBe(200)
+  expect((await described('POST', path, path, { body })).status).toBe(201)
+  expect((await described('POST', path, path, { body: { ...body, surprise: 1 } })).status).toBe(422)
+})
+
 test('checks and searches answer as described', async () => {
   const asked = await described('POST', '/manage/targets/{id}/check', '/manage/targets/orders-db/check')
   const check = `/manage/checks/${asked.body['check']}`

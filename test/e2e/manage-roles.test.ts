@@ -54,12 +54,14 @@ const seeLeases = ['Leases.Read', 'Leases.Revoke']
 const table: ReadonlyMap<string, readonly string[]> = new Map([
   ...Object.entries(writers).flatMap(ofDocuments),
   ...[...subjects, ...named].flatMap(ofPosture),
+  ['POST lockdowns', ['Lockdown.Write']],
   ['POST calendars/{id}/icalendar', ['Rules.Write']],
   ['POST rules/{target}/{id}/revoke-leases', ['Rules.Write', 'Leases.Revoke']],
   ['GET changes', readers],
   ['GET changes/{change}', readers],
   ['POST changes/{change}/approve', ['Rules.Approve']],
-  ['POST changes/{change}/withdraw', ['Rules.Write', 'Rules.Approve', 'Trust.Write']],
+  // Whose it may be is told by the change: its author may, whoever could propose the like, and approvers.
+  ['POST changes/{change}/withdraw', readers],
   ['POST evaluate', readers],
   ['POST impact', readers],
   ['GET access', readers],
