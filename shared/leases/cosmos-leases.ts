@@ -28,8 +28,8 @@ export interface LeaseStore {
   burdenOf(target: string, since: number, budgets: Target['budgets']): Promise<Burden>
   /** The state of the lease of each of these accounts, whatever its target. Accounts without one are not in it. */
   statesOf(accounts: readonly string[]): Promise<ReadonlyMap<string, Lease['state'] | 'unreadable'>>
-  /** What the timer must look at by now, the longest overdue first. */
-  due(now: number): AsyncIterable<StoredLease | UnreadableLease>
+  /** What the timer must look at by now, the longest overdue first, but for what is known to be at one of these locations. */
+  due(now: number, without: readonly string[]): AsyncIterable<StoredLease | UnreadableLease>
 }
 
 /** A lease's document that is none: what it stands for cannot be ended until somebody mends it. */
@@ -125,11 +125,15 @@ export function cosmosLeases(container: Container): LeaseStore {
       }
       return states
     },
-    async *due(now) {
+    async *due(now, without) {
       const query = {
         query:
-          'SELECT * FROM c WHERE c.state IN ("reserved", "active", "revoking") AND c.dueAt <= @now ORDER BY c.dueAt',
-        parameters: [{ name: '@now', value: new Date(now).toISOString() }],
+          'SELECT * FROM c WHERE c.state IN ("reserved", "active", "revoking") AND c.dueAt <= @now ' +
+          'AND (NOT IS_DEFINED(c.location) OR NOT ARRAY_CONTAINS(@without, c.location)) ORDER BY c.dueAt',
+        parameters: [
+          { name: '@now', value: new Date(now).toISOString() },
+          { name: '@without', value: [...without] },
+        ],
       }
       const pages = container.items.query<Document>(query, { maxItemCount: pageSize })
       while (pages.hasMoreResults()) {

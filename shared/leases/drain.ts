@@ -10,3 +10,9 @@ export async function drain<T>(
     await work(value)
   }
 }
+
+/** So many workers at once. Waits for all of them, also where one fails; then throws what it threw. */
+export async function inParallel(workers: number, work: () => Promise<void>): Promise<void> {
+  const done = await Promise.allSettled(Array.from({ length: workers }, work))
+  for (const one of done) if (one.status === 'rejected') throw one.reason
+}

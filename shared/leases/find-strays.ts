@@ -3,7 +3,7 @@ import type { Stray } from '../decisions/record.ts'
 import { type Reason, toExchangeError } from '../errors.ts'
 import type { OwnNames } from './account-name.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
-import { drain } from './drain.ts'
+import { drain, inParallel } from './drain.ts'
 
 /** A target on which this deployment makes accounts, or what is wrong with its document. */
 export type MintingTarget =
@@ -61,21 +61,13 @@ export async function findStrays({ targets, store, unasked, signal }: FindStrays
     if (deadBefore.has(target.id)) last.push(target)
     else await list(target)
   }
-  await inParallel(targets()[Symbol.asyncIterator](), listOrDefer, time)
-  await inParallel(last.values(), list, time)
+  const listing = targets()[Symbol.asyncIterator]()
+  await inParallel(workers, () => drain(listing, listOrDefer, time))
+  const deferred = last.values()
+  await inParallel(workers, () => drain(deferred, list, time))
   const states = await store.statesOf([...listed.keys()])
   const strays = [...listed.values()].flatMap(account => strayOf(account, states.get(account.account)))
   return { accounts: listed.size, strays, failed, complete: !time.aborted }
-}
-
-/** Waits for all workers, also where one fails. */
-async function inParallel<T>(
-  queue: Iterator<T> | AsyncIterator<T>,
-  work: (item: T) => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const done = await Promise.allSettled(Array.from({ length: workers }, () => drain(queue, work, signal)))
-  for (const one of done) if (one.status === 'rejected') throw one.reason
 }
 
 function strayOf(listed: Listed, state: string | undefined): readonly FoundStray[] {

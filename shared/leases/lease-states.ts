@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { canonicalDigest } from '../canonical-form.ts'
 import type { Account, SessionEnding } from '../credentials/credential-provider.ts'
 import type { Workload } from '../workload/workload.ts'
 import { accountName } from './account-name.ts'
@@ -17,6 +18,11 @@ export function accountOf(lease: Lease): Account<unknown> {
     mintUntil: Date.parse(lease.mintUntil),
     server: lease.server,
   }
+}
+
+/** Where the account of a lease is, as a digest: a target's document may have moved elsewhere since. */
+export function locationOf({ provider, settings }: Pick<Lease, 'provider' | 'settings'>): string {
+  return canonicalDigest([provider, settings])
 }
 
 /** The lease whose account was made, on a server that may have a name of its own: due when it expires. */
@@ -90,6 +96,7 @@ export function newLease({ request, slot, generation, keyVersion, deployment, no
     target: request.target,
     provider: request.provider,
     settings: request.settings,
+    location: locationOf(request),
     scopes: [...request.scopes],
     meanings: [...request.meanings],
     account: accountName({ form: request.account, deployment, lease: id, workload: request.workload }),

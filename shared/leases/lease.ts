@@ -31,6 +31,8 @@ export const leaseDocument = z.object({
   target: z.string(),
   provider: z.string(),
   settings: z.unknown(),
+  /** Digest of provider and settings: leases with the same are on one server. Documents older than this member lack it. */
+  location: z.string().optional(),
   /** The granted scopes and, in the same order, what each means to the provider. */
   scopes: z.array(z.string()),
   meanings: z.array(z.unknown()),

@@ -2,7 +2,7 @@ import { v7 as uuid } from 'uuid'
 import type { DecisionLog, ReconciliationEntry, Stray } from '../decisions/record.ts'
 import { type Reason, toExchangeError } from '../errors.ts'
 import type { Sightings } from './cosmos-sightings.ts'
-import { drain } from './drain.ts'
+import { drain, inParallel } from './drain.ts'
 import { type FindStraysOptions, type FoundStray, findStrays } from './find-strays.ts'
 
 export interface ReconcileOptions extends FindStraysOptions {
@@ -78,7 +78,7 @@ async function removeAll(
     }
   }
   const queue = due.values()
-  await Promise.all(Array.from({ length: workers }, () => drain(queue, remove, signal)))
+  await inParallel(workers, () => drain(queue, remove, signal))
   return { removed, failed }
 }
 

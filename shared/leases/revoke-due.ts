@@ -1,11 +1,9 @@
-import { canonicalDigest } from '../canonical-form.ts'
 import { type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
-import type { UnreadableLease } from './cosmos-leases.ts'
-import type { Lease, StoredLease } from './lease.ts'
-import { isLockedDown } from './locked-down.ts'
-import { type RevokeLeaseOptions, revokeLease } from './revoke-lease.ts'
+import type { StoredLease } from './lease.ts'
+import { markLockedDown, type RevokeLeaseOptions, revokeLease } from './revoke-lease.ts'
 import type { SearchLive } from './search-live.ts'
+import { lockdownOf, takeLeases } from './take-leases.ts'
 import { type Contact, workByServer } from './work-by-server.ts'
 
 export interface RevokeDueOptions extends RevokeLeaseOptions {
@@ -24,24 +22,22 @@ export interface RevocationRun {
   readonly lockdownProblem?: Reason
 }
 
-type Found = StoredLease | UnreadableLease
-
 const reportedIds = 20
 
 /**
- * Ends what is due, and what is live and named by a lockdown that revokes leases; a dead server delays no other. Safe to
- * run twice at once: every step is conditional on the version that was read.
+ * Ends what is due, and what is live and named by a lockdown that revokes leases; a dead server delays no other. It goes
+ * on until nothing is left or its time is over. Safe to run twice at once: every step is conditional on the version that
+ * was read.
  */
 export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRun> {
-  const { store, lockdowns, now, signal } = options
+  const { lockdowns, signal } = options
   const unreadable = new Set<string>()
   const run = { revoked: 0, failed: 0 }
   let lockdownProblem: Reason | undefined
   const noteProblem = (error: unknown) => {
     lockdownProblem = toExchangeError(error).reason
-    return []
   }
-  const standing = await lockdowns().catch(noteProblem)
+  const standing = (await lockdowns().catch(noteProblem)) ?? []
 
   async function end(found: StoredLease): Promise<Contact> {
     // What cannot even be claimed stays due as it is, and keeps no other lease from being ended.
@@ -52,37 +48,21 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
   }
 
   const work = workByServer(end, signal)
-  // What is due may be locked down as well: it is taken once in a run.
-  const taken = new Set<string>()
-  const feed = async (leases: AsyncIterable<Found>) => {
-    for await (const found of leases) {
-      // Before it is taken: a search goes on with what was not.
-      if (signal.aborted) return
-      if ('lease' in found) {
-        if (!taken.has(found.lease.id) && work.add(serverOf(found.lease), found)) taken.add(found.lease.id)
-      } else if (unreadable.size < reportedIds) unreadable.add(found.unreadable)
-    }
+  const take = takeLeases({
+    ...options,
+    work,
+    mark: (found, lockdown) => markLockedDown(found, lockdown, options).catch(noteProblem),
+    noteUnreadable: ({ unreadable: id }) => {
+      if (unreadable.size < reportedIds) unreadable.add(id)
+    },
+  })
+  try {
+    // Neither a backlog nor a lockdown of everything keeps the other waiting.
+    const [due, lockedDown] = await Promise.allSettled([take.due(), take.lockedDown(standing).catch(noteProblem)])
+    if (due.status === 'rejected') throw due.reason
+    if (lockedDown.status === 'fulfilled' && lockedDown.value) await take.due()
+  } finally {
+    await work.finish()
   }
-  // Neither a backlog nor a lockdown of everything keeps the other waiting.
-  const fed = await Promise.allSettled([feed(store.due(now())), feed(lockedDown(standing, options)).catch(noteProblem)])
-  await work.finish()
-  for (const one of fed) if (one.status === 'rejected') throw one.reason
   return { ...run, unreadable: [...unreadable], ...(lockdownProblem && { lockdownProblem }) }
-}
-
-/** Where its account is: a target's document may have moved elsewhere since. */
-function serverOf({ provider, settings }: Lease): string {
-  return canonicalDigest([provider, settings])
-}
-
-/** The live leases that a lockdown names. Where none stands, nothing is read. */
-async function* lockedDown(standing: readonly Lockdown[], { searchLive, signal }: RevokeDueOptions) {
-  if (standing.length === 0) return
-  for await (const found of searchLive(signal)) {
-    if ('unreadable' in found || lockdownOf(found.lease, standing)) yield found
-  }
-}
-
-function lockdownOf(lease: Lease, standing: readonly Lockdown[]): Lockdown | undefined {
-  return standing.find(lockdown => isLockedDown(lease, lockdown))
 }

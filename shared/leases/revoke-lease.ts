@@ -72,8 +72,25 @@ function claim(
   { store, now }: RevokeLeaseOptions,
 ): Promise<StoredLease | undefined> {
   const until = now() + claimTime
-  if (lockdown) return store.replace({ ...ending(lease, 'lockdown', until), lockdown: lockdown.id }, etag)
+  if (lockdown) return store.replace(lockedDownBy(lockdown, lease, until), etag)
   return store.replace(ending(lease, lease.state === 'active' || lease.vacant ? 'expired' : 'lapsed', until), etag)
+}
+
+function lockedDownBy({ id }: Lockdown, lease: Lease, dueAt: number): Lease {
+  return { ...ending(lease, 'lockdown', dueAt), lockdown: id }
+}
+
+/**
+ * Marks a live lease as due, under the lockdown that names it. False where another was first, or where its revocation
+ * failed before: that is due already, and its back-off keeps a dead server from being asked all the time.
+ */
+export async function markLockedDown(
+  { lease, etag }: StoredLease,
+  lockdown: Lockdown,
+  { store, now }: Pick<RevokeLeaseOptions, 'store' | 'now'>,
+): Promise<boolean> {
+  if (lease.attempts > 0) return false
+  return (await store.replace(lockedDownBy(lockdown, lease, now()), etag)) !== undefined
 }
 
 /** Not a failure, and no attempt that makes the next one wait longer: the next run looks again. */

@@ -2,11 +2,15 @@
 export type Contact = 'reached' | 'unreachable'
 
 export interface WorkByServer<Item> {
-  /**
-   * Takes one more piece of work for a server. False where too much waits already, or the server was given up: then it is
-   * left to the next run.
-   */
+  /** Takes one more piece of work for a server. False where too much waits already, or the server was given up. */
   add(server: string, item: Item): boolean
+  /** The servers for which nothing more is taken: those that were refused work and have no room yet, and those given up. */
+  closed(): readonly string[]
+  /**
+   * True as soon as a server that was refused work for want of room has some again, so that it is worth looking for more.
+   * False where there is none, or no time left.
+   */
+  room(): Promise<boolean>
   /** Returns when all that was added is done, or given up, or there is no time left. */
   finish(): Promise<void>
 }
@@ -17,11 +21,17 @@ interface Lane<Item> {
   running: number
   reached: number
   unreachable: number
+  /** It was refused work for want of room. */
+  full: boolean
 }
 
-/** Pieces of work at once, in all and for one server; and how many may wait, in all and for one. */
+/** Pieces of work at once, in all and for one server. */
 const [workers, workersOfServer] = [32, 4]
-const [mayWait, mayWaitForServer] = [5_000, 500]
+/**
+ * How many may wait, in all, for a server that was reached, and for one that was not: so few that a hundred servers which
+ * hang leave room for those that answer.
+ */
+const [mayWait, mayWaitForServer, mayWaitUnreached] = [5_000, 500, 50]
 /** A server that could not be reached so often, and not once between, is left alone by this run. */
 const tries = 3
 
@@ -32,7 +42,7 @@ const tries = 3
 export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signal: AbortSignal): WorkByServer<Item> {
   const lanes = new Map<string, Lane<Item>>()
   let [running, waiting] = [0, 0]
-  let whenIdle: (() => void) | undefined
+  const whenOneIsDone: (() => void)[] = []
 
   function nextLane(): Lane<Item> | undefined {
     return [...lanes.values()].find(
@@ -57,6 +67,7 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
     if (isGivenUp(lane)) waiting -= lane.waiting.splice(0).length
     hadItsTurn(lane)
     startMore()
+    for (const tell of whenOneIsDone.splice(0)) tell()
   }
 
   function startMore(): void {
@@ -68,26 +79,49 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
       hadItsTurn(lane)
       void workOne(lane, item)
     }
-    if (running === 0) whenIdle?.()
+  }
+
+  function oneIsDone(): Promise<void> {
+    return new Promise(resolve => whenOneIsDone.push(resolve))
+  }
+
+  /** Half of what it may have waiting: looking for more is worth it then. */
+  function hasRoom(lane: Lane<Item>): boolean {
+    return lane.waiting.length <= mostWaitingOf(lane) / 2 && waiting <= mayWait / 2
   }
 
   return {
     add(server, item) {
-      const lane = lanes.get(server) ?? { server, waiting: [], running: 0, reached: 0, unreachable: 0 }
+      const lane = lanes.get(server) ?? { server, waiting: [], running: 0, reached: 0, unreachable: 0, full: false }
       lanes.set(server, lane)
-      if (isGivenUp(lane) || lane.waiting.length >= mayWaitForServer || waiting >= mayWait) return false
+      if (isGivenUp(lane)) return false
+      lane.full ||= lane.waiting.length >= mostWaitingOf(lane) || waiting >= mayWait
+      if (lane.full) return false
       lane.waiting.push(item)
       waiting += 1
       startMore()
       return true
     },
+    closed: () => [...lanes.values()].filter(lane => lane.full || isGivenUp(lane)).map(({ server }) => server),
+    async room() {
+      while (!signal.aborted) {
+        const full = [...lanes.values()].filter(lane => lane.full && !isGivenUp(lane))
+        const roomy = full.filter(hasRoom)
+        for (const lane of roomy) lane.full = false
+        if (roomy.length > 0) return true
+        if (full.length === 0 || running === 0) return false
+        await oneIsDone()
+      }
+      return false
+    },
     async finish() {
-      if (running === 0) return
-      await new Promise<void>(resolve => {
-        whenIdle = resolve
-      })
+      while (running > 0) await oneIsDone()
     },
   }
+}
+
+function mostWaitingOf({ reached }: Lane<unknown>): number {
+  return reached > 0 ? mayWaitForServer : mayWaitUnreached
 }
 
 function isGivenUp({ unreachable }: Lane<unknown>): boolean {

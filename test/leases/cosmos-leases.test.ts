@@ -44,9 +44,12 @@ async function created(lease: Lease): Promise<StoredLease> {
 
 const idsOf = (found: readonly StoredLease[]) => found.map(({ lease }) => lease.id).toSorted()
 
-async function dueBy(now: number): Promise<readonly (StoredLease | UnreadableLease)[]> {
+async function dueBy(
+  now: number,
+  without: readonly string[] = [],
+): Promise<readonly (StoredLease | UnreadableLease)[]> {
   const found: (StoredLease | UnreadableLease)[] = []
-  for await (const one of store.due(now)) found.push(one)
+  for await (const one of store.due(now, without)) found.push(one)
   return found
 }
 
@@ -176,6 +179,18 @@ describe('what is due', () => {
     }
     const found = await dueBy(noon)
     expect(found.map(one => ('lease' in one ? one.lease.target : one.unreadable))).toEqual(['first', 'second', 'third'])
+  })
+
+  test('is not looked for at the locations that are left out, unless its document does not tell its own', async () => {
+    const dueAt = new Date(noon).toISOString()
+    const { location: _, ...older } = leaseOf('older', { state: 'active', dueAt })
+    const [here, there] = [
+      leaseOf('here', { state: 'active', dueAt, location: 'here' }),
+      leaseOf('there', { state: 'active', dueAt, location: 'there' }),
+    ]
+    for (const lease of [here, there, older]) await created(lease)
+    const found = await dueBy(noon, ['there', 'elsewhere'])
+    expect(found.map(one => ('lease' in one ? one.lease.target : one.unreadable)).toSorted()).toEqual(['here', 'older'])
   })
 
   test('is told by its id where it is no lease, and keeps no other from being told', async () => {

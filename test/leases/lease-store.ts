@@ -108,9 +108,12 @@ export function leaseMemory(): LeaseMemory {
       const named = [...leases.values()].filter(({ lease }) => accounts.includes(lease.account))
       return new Map(named.map(({ lease }) => [lease.account, lease.state]))
     },
-    async *due(now): AsyncGenerator<StoredLease | UnreadableLease> {
+    async *due(now, without): AsyncGenerator<StoredLease | UnreadableLease> {
       const at = new Date(now).toISOString()
-      const due = [...leases.values()].filter(({ lease }) => lease.state !== 'revoked' && lease.dueAt <= at)
+      const due = [...leases.values()].filter(({ lease }) => {
+        const isLeftOut = lease.location !== undefined && without.includes(lease.location)
+        return lease.state !== 'revoked' && lease.dueAt <= at && !isLeftOut
+      })
       yield* unreadable.map(id => ({ unreadable: id }))
       yield* due.toSorted((a, b) => (a.lease.dueAt < b.lease.dueAt ? -1 : 1))
     },

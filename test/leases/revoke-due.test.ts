@@ -4,9 +4,11 @@ import { Secret } from '../../shared/credentials/secret.ts'
 import type { DecisionEntry } from '../../shared/decisions/record.ts'
 import { unavailable } from '../../shared/errors.ts'
 import type { Lease } from '../../shared/leases/lease.ts'
+import { locationOf } from '../../shared/leases/lease-states.ts'
 import { quotaPlaces } from '../../shared/leases/quota.ts'
 import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
 import { searchLive } from '../../shared/leases/search-live.ts'
+import { lockdownDocument } from '../../shared/workload/lockdown.ts'
 import { minute, noon, paymentsApi } from '../rules/facts.ts'
 import { type Clock, instanceOn, type LeaseMemory, leaseMemory, requestOf, storeDown } from './lease-store.ts'
 
@@ -279,6 +281,80 @@ describe('a run', () => {
   })
 })
 
+describe('a backlog of thousands', () => {
+  const servers = { dead: { host: 'dead' }, well: { host: 'well' } }
+
+  /** So many leases each of a server that cannot be reached and of one that can. Those of the dead one are longer overdue. */
+  async function backlog(count: number, more: Partial<Lease> = {}): Promise<Lease> {
+    const lease = await activeLease()
+    store.leases.clear()
+    for (const [name, settings] of Object.entries(servers)) {
+      const dueAt = new Date(Date.parse(lease.expiresAt) - (name === 'dead' ? minute : 0)).toISOString()
+      const location = locationOf({ ...lease, settings })
+      for (let index = 0; index < count; index++) {
+        const id = `${name}-${index}`
+        store.put({ ...lease, id, account: id, state: 'active', settings, location, dueAt, ...more })
+      }
+    }
+    clock.time = Date.parse(lease.expiresAt)
+    revoke = async ({ name }) => {
+      await new Promise(setImmediate)
+      if (name.startsWith('dead')) throw unavailable('target_unavailable')
+      return evidence
+    }
+    return lease
+  }
+
+  test('is ended in one run, but for what is on a server that cannot be reached', async () => {
+    await backlog(1_500)
+    expect(await run()).toEqual({ revoked: 1_500, failed: 3, unreadable: [] })
+  })
+
+  test('and that of a server that cannot be reached is not read to its end', async () => {
+    await backlog(1_500)
+    let read = 0
+    async function* due(now: number, without: readonly string[]) {
+      for await (const one of store.due(now, without)) {
+        if ('lease' in one && one.lease.account.startsWith('dead')) read += 1
+        yield one
+      }
+    }
+    expect(await run({ store: { ...store, due } })).toMatchObject({ revoked: 1_500 })
+    expect(read).toBeLessThan(200)
+  })
+
+  test('also where its documents do not tell where their accounts are', async () => {
+    await backlog(600)
+    for (const { lease } of [...store.leases.values()]) {
+      const { location: _, ...older } = lease
+      store.put(older)
+    }
+    expect(await run()).toEqual({ revoked: 600, failed: 3, unreadable: [] })
+  })
+
+  test('under a lockdown of everything: each ends, or is due where its server cannot be reached', async () => {
+    await backlog(1_500, { dueAt: new Date(noon + 60 * minute).toISOString() })
+    const everything = lockdownDocument.parse({
+      ...{ schema: 1, id: 'incident-7', blocks: 'everything', reason: 'stolen', revokeLeases: true },
+    })
+    expect(await run({ lockdowns: async () => [everything] })).toEqual({ revoked: 1_500, failed: 3, unreadable: [] })
+    const states = [...store.leases.values()].map(({ lease: { state, lockdown } }) => `${state} by ${lockdown}`)
+    expect(new Set(states)).toEqual(new Set(['revoked by incident-7', 'revoking by incident-7', 'active by undefined']))
+  })
+
+  test('is left where there is no time for it', async () => {
+    await backlog(600)
+    const time = new AbortController()
+    revoke = async () => {
+      if (ended.length === 100) time.abort()
+      return evidence
+    }
+    const { revoked } = await run({ signal: time.signal })
+    expect(revoked).toBeGreaterThanOrEqual(100)
+    expect(revoked).toBeLessThan(110)
+  })
+})
+
 describe('two runs at once', () => {
   test('write one record of a lease that the first has in hand for less than a minute', async () => {
     const lease = await activeLease()
@@ -348,11 +424,20 @@ test('a dead server keeps no lease of the same target waiting that is on another
   const lease = await activeLease()
   store.leases.clear()
   const past = new Date(clock.time - minute).toISOString()
-  for (let index = 0; index < 300; index++) {
-    store.put({ ...lease, id: `dead-${index}`, account: `dead-${index}`, settings: { host: 'old' }, dueAt: past })
+  const on = (host: string, name: string) => {
+    const settings = { host }
+    store.put({
+      ...lease,
+      id: name,
+      account: name,
+      settings,
+      location: locationOf({ ...lease, settings }),
+      dueAt: past,
+    })
   }
+  for (let index = 0; index < 300; index++) on('old', `dead-${index}`)
   clock.time += minute
-  store.put({ ...lease, id: 'well', account: 'well', settings: { host: 'new' }, dueAt: past })
+  on('new', 'well')
   revoke = async ({ name }) => {
     if (name.startsWith('dead')) throw unavailable('target_unavailable')
     return evidence

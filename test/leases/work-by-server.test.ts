@@ -79,11 +79,49 @@ describe('work for many servers', () => {
     expect(running('flaky')).toBeGreaterThan(0)
   })
 
-  test('no more than five hundred wait for one server, and five thousand in all', () => {
+  test('no more than fifty wait for a server that was not reached, and five hundred for one that was', async () => {
+    const { add, answer } = pieces()
+    expect(add('slow', 52).filter(taken => !taken)).toHaveLength(1)
+    await answer('slow', 'reached')
+    const { add: addToAnother, answer: answerAnother } = pieces()
+    addToAnother('well', 1)
+    await answerAnother('well', 'reached')
+    // One more of them runs at once, and two do once it was reached.
+    expect(addToAnother('well', 504).filter(taken => !taken)).toHaveLength(2)
+  })
+
+  test('no more than five thousand wait in all', () => {
     const { add } = pieces()
-    expect(add('slow', 502).filter(taken => !taken)).toHaveLength(1)
-    for (let server = 0; server < 9; server++) add(`slow-${server}`, 500)
-    expect(add('one more', 100).filter(taken => !taken).length).toBeGreaterThan(0)
+    for (let server = 0; server < 110; server++) add(`slow-${server}`, 51)
+    expect(add('one more', 1)).toEqual([false])
+  })
+
+  test('a server that was refused work takes more once half of what waits is done, and others meanwhile', async () => {
+    const { add, answer, work } = pieces()
+    add('hangs', 60)
+    add('well', 52)
+    expect(work.closed()).toEqual(['hangs', 'well'])
+    let hasRoom: boolean | undefined
+    const room = work.room().then(has => {
+      hasRoom = has
+    })
+    await new Promise(resolve => setImmediate(resolve))
+    expect(hasRoom).toBe(undefined)
+    await answer('well', 'reached')
+    await room
+    expect([hasRoom, work.closed()]).toEqual([true, ['hangs']])
+    expect(add('well', 1)).toEqual([true])
+  })
+
+  test('there is no room to wait for where nothing was refused, or only by servers that were given up', async () => {
+    const { add, answer, work } = pieces()
+    add('dead', 3)
+    expect(await work.room()).toBe(false)
+    add('dead', 60)
+    const room = work.room()
+    for (let tries = 0; tries < 3; tries++) await answer('dead', 'unreachable')
+    expect(await room).toBe(false)
+    expect(work.closed()).toEqual(['dead'])
   })
 
   test('nothing begins once time is up, and what runs is waited for', async () => {
