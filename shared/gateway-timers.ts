@@ -28,8 +28,11 @@ export interface TimersGateway {
   answerChecks(signal: AbortSignal): Promise<ChecksRun>
   takeCheckpoint: TakeCheckpoint
   readonly inSpan: InSpan
-  /** Counts the leases for whoever collects numbers. Never throws. */
-  observeLeases(signal: AbortSignal): Promise<void>
+  /**
+   * Counts the leases for whoever collects numbers, and tells how many are overdue. Undefined where nobody can tell.
+   * Never throws.
+   */
+  observeLeases(signal: AbortSignal): Promise<number | undefined>
 }
 
 export function openTimers(surroundings: Surroundings): TimersGateway {
@@ -73,7 +76,7 @@ export function openTimers(surroundings: Surroundings): TimersGateway {
     answerChecks: signal => answerChecks({ ...checking, signal }),
     takeCheckpoint: openCheckpoints(container, surroundings),
     inSpan: telemetry.inSpan,
-    observeLeases: leaseObserver(leaseCounter(container('leases')), telemetry),
+    observeLeases: leaseObserver(leaseCounter(container('leases'), now), telemetry),
   }
 }
 
@@ -81,7 +84,9 @@ export function openTimers(surroundings: Surroundings): TimersGateway {
 function leaseObserver(countLeases: CountLeases, { leaseCounts }: GatewayTelemetry): TimersGateway['observeLeases'] {
   return async signal => {
     const counts = await countLeases(signal).catch(() => undefined)
-    if (counts) leaseCounts(counts)
+    if (!counts) return undefined
+    leaseCounts(counts)
+    return [...counts.overdue.values()].reduce((sum, count) => sum + count, 0)
   }
 }
 

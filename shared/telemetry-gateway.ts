@@ -33,6 +33,7 @@ export interface GatewayTelemetry {
 interface Counts {
   readonly live: ReadonlyMap<string, number>
   readonly stuck: ReadonlyMap<string, number>
+  readonly overdue: ReadonlyMap<string, number>
 }
 
 const instruments = {
@@ -42,6 +43,11 @@ const instruments = {
   remembered: instrument('causeway.leases.remembered', '{lease}', 'Live leases that this instance remembers.'),
   live: instrument('causeway.leases.live', '{lease}', 'Live leases, when the timer last looked.'),
   stuck: instrument('causeway.revocations.stuck', '{lease}', 'Leases whose revocation failed and is tried again.'),
+  overdue: instrument(
+    'causeway.revocations.overdue',
+    '{lease}',
+    'Leases due for over a minute that were not tried yet.',
+  ),
   revocations: instrument('causeway.revocations', '{lease}', 'Revocations that the timer tried, by outcome.'),
   keyAge: instrument('causeway.issuer.keys.age', 's', "How long ago an issuer's keys were fetched."),
   batch: {
@@ -67,6 +73,7 @@ export function watchGateway(telemetry: Telemetry, monotonic: () => number): Gat
   const current = () => (counted && monotonic() - counted.at < countsServe ? counted.counts : undefined)
   telemetry.gauge(instruments.live, () => byTarget(current()?.live))
   telemetry.gauge(instruments.stuck, () => byTarget(current()?.stuck))
+  telemetry.gauge(instruments.overdue, () => byTarget(current()?.overdue))
 
   return {
     watch: exchangeWatcher(telemetry, monotonic),

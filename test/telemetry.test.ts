@@ -249,7 +249,7 @@ describe('telemetry that is broken changes nothing', () => {
     watched.refused(unavailable('deadline'))
     watched.batch(3)
     watched.keyAges(() => new Map([['aks', 1]]))
-    watched.leaseCounts({ live: new Map(), stuck: new Map() })
+    watched.leaseCounts({ live: new Map(), stuck: new Map(), overdue: new Map() })
     watched.revocations({ revoked: 1, failed: 1 })
     expect(await watched.inSpan('work', traceParent, async () => 'done')).toBe('done')
   })
@@ -291,10 +291,12 @@ describe('numbers of a gateway', () => {
     const clock = { time: 0 }
     const watched = watchGateway(openTelemetry(), () => clock.time)
     expect(await points('causeway.leases.live')).toEqual([])
-    watched.leaseCounts({ live: new Map([['orders-db', 7]]), stuck: new Map([['orders-db', 2]]) })
+    const byTarget = (count: number) => new Map([['orders-db', count]])
+    watched.leaseCounts({ live: byTarget(7), stuck: byTarget(2), overdue: byTarget(3) })
     const attributes = { 'causeway.target': 'orders-db' }
     expect(await points('causeway.leases.live')).toEqual([{ value: 7, attributes }])
     expect(await points('causeway.revocations.stuck')).toEqual([{ value: 2, attributes }])
+    expect(await points('causeway.revocations.overdue')).toEqual([{ value: 3, attributes }])
     clock.time = 200_000
     expect(await points('causeway.leases.live')).toEqual([])
   })

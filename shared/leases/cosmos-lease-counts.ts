@@ -7,6 +7,8 @@ export interface LeaseCounts {
   readonly live: ReadonlyMap<string, number>
   /** Whose revocation was tried and failed: it is tried again for ever. */
   readonly stuck: ReadonlyMap<string, number>
+  /** Due for more than a minute, and not tried once: more than the timer has time for. */
+  readonly overdue: ReadonlyMap<string, number>
 }
 
 /** Undefined where the time did not suffice: a part of the leases says nothing. Throws 503 `lease_unavailable`. */
@@ -17,27 +19,32 @@ interface Row {
   readonly state: string
   readonly vacant?: boolean
   readonly attempts?: number
+  readonly dueAt?: string
 }
 
 const pageSize = 1_000
 const query =
-  'SELECT c.target, c.state, c.vacant, c.attempts FROM c WHERE c.state IN ("reserved", "active", "revoking")'
+  'SELECT c.target, c.state, c.vacant, c.attempts, c.dueAt FROM c WHERE c.state IN ("reserved", "active", "revoking")'
+/** Each run takes what is due by then, in milliseconds. */
+const timely = 60_000
 
-/** Counts the leases that are not over. */
-export function leaseCounter(container: Container): CountLeases {
+/** Counts the leases that are not over. `now` is the wall clock, in epoch milliseconds. */
+export function leaseCounter(container: Container, now: () => number): CountLeases {
   return async signal => {
-    const [live, stuck] = [new Map<string, number>(), new Map<string, number>()]
+    const [live, stuck, overdue] = [new Map<string, number>(), new Map<string, number>(), new Map<string, number>()]
+    const timelyAt = new Date(now() - timely).toISOString()
     const pages = container.items.query<Row>(query, { maxItemCount: pageSize })
     while (pages.hasMoreResults()) {
       if (signal.aborted) return undefined
       const { resources } = await askCosmos('lease_unavailable', () => pages.fetchNext())
-      for (const row of resources ?? []) {
+      for (const { target, state, vacant, attempts = 0, dueAt = '' } of resources ?? []) {
         // A target of which all is well is told of, too: with 0, its alarm goes out.
-        count(live, row.target, row.state === 'active' || (row.state === 'reserved' && row.vacant !== true))
-        count(stuck, row.target, row.state === 'revoking' && (row.attempts ?? 0) > 0)
+        count(live, target, state === 'active' || (state === 'reserved' && vacant !== true))
+        count(stuck, target, state === 'revoking' && attempts > 0)
+        count(overdue, target, attempts === 0 && dueAt < timelyAt)
       }
     }
-    return { live, stuck }
+    return { live, stuck, overdue }
   }
 }
 

@@ -330,6 +330,7 @@ const numberNames = [
   'causeway.record.streams.closed',
   'causeway.refusals',
   'causeway.revocations',
+  'causeway.revocations.overdue',
   'causeway.revocations.stuck',
 ]
 

@@ -1,5 +1,6 @@
 import type { Container } from '@azure/cosmos'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { leaseCounter } from '../../shared/leases/cosmos-lease-counts.ts'
 import { cosmosLeases, type LeaseStore, type UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
 import { type Lease, leaseId, parseLeaseId, type StoredLease } from '../../shared/leases/lease.ts'
 import { holderOf, newLease } from '../../shared/leases/lease-states.ts'
@@ -260,6 +261,28 @@ describe('while Cosmos DB is down, everything is 503, without the text of the cl
     const error = await failureOf(ask(stored))
     expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'lease_unavailable' })
     expect(JSON.stringify(error.detail)).not.toContain('localhost')
+  })
+})
+
+describe('the count of leases', () => {
+  const time = () => new AbortController().signal
+
+  test('tells the live, the stuck and the overdue ones of each target, also where there are none', async () => {
+    const at = (minutes: number) => new Date(noon + minutes * minute).toISOString()
+    await created(leaseOf('well', { state: 'active', dueAt: at(5) }))
+    await created(leaseOf('stuck', { state: 'revoking', dueAt: at(-5), attempts: 1 }))
+    await created(leaseOf('timely', { state: 'active', dueAt: at(-1) }))
+    await created(leaseOf('overdue', { state: 'active', dueAt: new Date(noon - minute - 1).toISOString() }))
+    await created(leaseOf('done', { state: 'revoked', dueAt: at(-5) }))
+    const counts = await leaseCounter(container, () => noon)(time())
+    const told = (which: 'live' | 'stuck' | 'overdue') => Object.fromEntries(counts?.[which] ?? [])
+    expect(told('live')).toEqual({ well: 1, stuck: 0, timely: 1, overdue: 1 })
+    expect(told('stuck')).toEqual({ well: 0, stuck: 1, timely: 0, overdue: 0 })
+    expect(told('overdue')).toEqual({ well: 0, stuck: 0, timely: 0, overdue: 1 })
+  })
+
+  test('says nothing where the time did not suffice', async () => {
+    expect(await leaseCounter(container, () => noon)(AbortSignal.abort())).toBe(undefined)
   })
 })
 
