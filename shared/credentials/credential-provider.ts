@@ -38,6 +38,8 @@ export type SessionEnding = 'now' | 'finish-transactions'
 
 /** What a revocation saw, for the record. */
 export interface RevocationEvidence {
+  /** Those that were there, whether they were ended or came to an end. Absent where the provider cannot tell. */
+  readonly sessionsFound?: number
   readonly sessionsEnded: number
   /** The account was looked for after the drop and was not there. */
   readonly absent: true

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { unavailable } from '../errors.ts'
-import type { SessionEnding } from './credential-provider.ts'
+import type { RevocationEvidence, SessionEnding } from './credential-provider.ts'
 import { answerOf, cannotUser } from './mysql-failure.ts'
 import type { MysqlSession } from './mysql-pool.ts'
 import { type AccountName, dropAccount, lockAccount, serverIdentity } from './mysql-statements.ts'
@@ -28,17 +28,20 @@ export interface AccountRevocation {
   readonly signal: AbortSignal
 }
 
-/** A revocation at work, with the ids of the sessions that it ended. */
-type Running = AccountRevocation & { readonly ended: Set<number> }
+/** A revocation at work, with the ids of the sessions that it found and ended. */
+type Running = AccountRevocation & { readonly found: Set<number>; readonly ended: Set<number> }
+
+/** How many sessions a revocation found and ended. */
+type CountedSessions = Required<Pick<RevocationEvidence, 'sessionsFound' | 'sessionsEnded'>>
 
 /**
- * Ends the accounts of that user, from whichever hosts, and their sessions, and sees all of it gone. Returns the number
- * of sessions ended. Throws the driver's errors, `sessions_busy` where sessions are left to finish a transaction,
+ * Ends the accounts of that user, from whichever hosts, and their sessions, and sees all of it gone. Returns the numbers
+ * of sessions. Throws the driver's errors, `sessions_busy` where sessions are left to finish a transaction,
  * `server_changed` where it is absent on another server than it was made on, `target_refused` where sessions do not end.
  * Where we may not see the sessions of others that is the driver's error as well, with the account locked.
  */
-export async function revokeAccount(revocation: AccountRevocation): Promise<number> {
-  const running = { ...revocation, ended: new Set<number>() }
+export async function revokeAccount(revocation: AccountRevocation): Promise<CountedSessions> {
+  const running = { ...revocation, found: new Set<number>(), ended: new Set<number>() }
   const { session, user, ending } = running
   const accounts = await findAccounts(session, user)
   if (accounts.length === 0) await seeServer(running)
@@ -50,7 +53,7 @@ export async function revokeAccount(revocation: AccountRevocation): Promise<numb
   // And after it: a login that had begun before the lock may have been let in since, and sessions survive DROP USER.
   await endSessions(running, 'now')
   if ((await findAccounts(session, user)).length > 0) throw unavailable('target_refused')
-  return running.ended.size
+  return { sessionsFound: running.found.size, sessionsEnded: running.ended.size }
 }
 
 /** The users of the server's accounts whose names begin so. */
@@ -80,13 +83,15 @@ async function seeEverybody(session: MysqlSession): Promise<void> {
   await session.rows('SELECT COUNT(*) AS transactions FROM information_schema.INNODB_TRX')
 }
 
-/** Adds their ids to `ended` and returns once none is left. */
-async function endSessions({ session, user, ended, signal }: Running, ending: SessionEnding): Promise<void> {
+/** Notes their ids and returns once none is left. */
+async function endSessions(running: Running, ending: SessionEnding): Promise<void> {
+  const { session, user, ended, signal } = running
   const mayFinish = ending === 'finish-transactions'
   let restedBefore: ReadonlySet<number> = new Set()
   for (let look = 1; look <= looks; look++) {
     const found = await findSessions(session, user)
     if (found.length === 0) return
+    for (const { id } of found) running.found.add(id)
     const resting = found.filter(({ busy }) => busy === 0)
     const due = mayFinish ? resting.filter(({ id }) => restedBefore.has(id)) : found
     restedBefore = new Set(resting.map(({ id }) => id))

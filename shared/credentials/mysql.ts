@@ -88,8 +88,8 @@ class MysqlMinter implements Minter<MysqlScope> {
     const user = account.name
     try {
       const revoke = (session: MysqlSession) => revokeAccount({ session, user, server: account.server, ending, signal })
-      const sessionsEnded = await this.#revoking.use(revoke, signal)
-      const evidence = { sessionsEnded, absent: true as const, at: new Date(this.#now()).toISOString() }
+      const sessions = await this.#revoking.use(revoke, signal)
+      const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(account, signal)) }
     } catch (error) {
       throw failureOfQuery(error)

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import { unavailable } from '../errors.ts'
-import type { SessionEnding } from './credential-provider.ts'
+import type { RevocationEvidence, SessionEnding } from './credential-provider.ts'
 import { sqlStateOf } from './postgresql-failure.ts'
 import { isConcurrentChange, pauseAtRandom } from './postgresql-grants.ts'
 import { lockOut } from './postgresql-lock.ts'
@@ -28,23 +28,26 @@ export interface AccountRevocation {
   readonly signal: AbortSignal
 }
 
-/** A revocation at work, with the process ids of the sessions that it ended, and the account's own id once it is known. */
-type Running = AccountRevocation & { readonly ended: Set<number>; oid?: number }
+/** A revocation at work, with the process ids of the sessions that it found and ended, and the account's own id once it is known. */
+type Running = AccountRevocation & { readonly found: Set<number>; readonly ended: Set<number>; oid?: number }
+
+/** How many sessions a revocation found and ended. */
+type CountedSessions = Required<Pick<RevocationEvidence, 'sessionsFound' | 'sessionsEnded'>>
 
 /**
  * Ends the account, its sessions on every database and what it owns, in this one and in others that let us in, and sees
- * all of it gone. Returns the number of sessions ended. Sessions of accounts that are no more are told to end as well,
+ * all of it gone. Returns the numbers of sessions. Sessions of accounts that are no more are told to end as well,
  * whose ever they were: where the account was gone already, its own may be among them, and has no name. Throws the
  * driver's errors, `sessions_busy` where sessions are left to finish a transaction, `server_changed` where it is absent
  * on another server than it was made on, `target_refused` where sessions do not end or what the account owns keeps it:
  * then it is locked and has no right left.
  */
-export async function revokeAccount(revocation: AccountRevocation): Promise<number> {
-  const running: Running = { ...revocation, ended: new Set() }
+export async function revokeAccount(revocation: AccountRevocation): Promise<CountedSessions> {
+  const running: Running = { ...revocation, found: new Set(), ended: new Set() }
   for (let attempt = 1; ; attempt++) {
     try {
       await endAccount(running)
-      return running.ended.size
+      return { sessionsFound: running.found.size, sessionsEnded: running.ended.size }
     } catch (error) {
       if (attempt === attempts || !anotherWasFaster(error)) throw error
       await pauseAtRandom()
@@ -84,7 +87,7 @@ async function findAccount(client: PoolClient, name: string): Promise<Found> {
   return row
 }
 
-/** Adds the process ids to `ended` and returns once none is left. */
+/** Notes the process ids and returns once none is left. */
 async function endSessions(running: Running, oid: number, ending: SessionEnding): Promise<void> {
   const { client, signal } = running
   for (let look = 1; look <= looks; look++) {
@@ -99,8 +102,11 @@ async function endSessions(running: Running, oid: number, ending: SessionEnding)
   throw unavailable('target_refused', { detail: { problem: 'sessions_remain' } })
 }
 
-function note({ ended }: Running, sessions: readonly FoundSession[]): void {
-  for (const { pid, worker, busy } of sessions) if (!worker && !busy) ended.add(pid)
+function note({ found, ended }: Running, sessions: readonly FoundSession[]): void {
+  for (const { pid, busy } of sessions.filter(({ worker }) => !worker)) {
+    found.add(pid)
+    if (!busy) ended.add(pid)
+  }
 }
 
 /**

@@ -89,8 +89,8 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
       const beside: Beside = (database, work) => this.#useBeside(database, work, signal)
       const revoke = (client: PoolClient) =>
         revokeAccount({ client, name, server, ending, ownedObjects, beside, signal })
-      const sessionsEnded = await this.#revoking.use(revoke, signal)
-      const evidence = { sessionsEnded, absent: true as const, at: new Date(this.#now()).toISOString() }
+      const sessions = await this.#revoking.use(revoke, signal)
+      const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(scopes, signal)) }
     } catch (error) {
       throw failureOfQuery(error)

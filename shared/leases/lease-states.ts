@@ -115,6 +115,7 @@ export function newLease({ request, slot, generation, keyVersion, deployment, no
     vacant: false,
     onExpiry: request.onExpiry ?? 'end-sessions',
     attempts: 0,
+    tries: 0,
   }
   return minting(lease, now)
 }

@@ -67,11 +67,18 @@ export const leaseDocument = z.object({
   /** The lockdown that ends it. */
   lockdown: z.string().optional(),
   attempts: z.int().default(0),
+  /** How often a run had it in hand, whatever came of that: a run that died left nothing but this. */
+  tries: z.int().default(0),
   /** Why the last attempt to end it failed, with what its target said of that. */
   lastError: z.string().optional(),
   lastDetail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   evidence: z
     .object({
+      /** The number of the try that saw this: those before it may have ended sessions. Documents older than this member lack it. */
+      attempt: z.int().optional(),
+      /** The run of the timer that saw this: its line in the log says what else it did. */
+      run: z.string().optional(),
+      sessionsFound: z.number().optional(),
       sessionsEnded: z.number(),
       absent: z.literal(true),
       at: instant,

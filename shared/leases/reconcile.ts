@@ -14,6 +14,8 @@ export interface ReconcileOptions extends FindStraysOptions {
 
 /** What one run found and did. */
 export interface ReconciliationRun {
+  /** Its id: the evidence of what it removed names it. */
+  readonly run: string
   /** Accounts of this deployment that the targets listed. */
   readonly accounts: number
   readonly strays: number
@@ -39,6 +41,7 @@ const [shownStrays, shownFailures] = [100, 20]
  */
 export async function reconcile(options: ReconcileOptions): Promise<ReconciliationRun> {
   const { decisions, sightings, now } = options
+  const run = uuid()
   const seenBefore = await sightings.between(now() - earlier.most, now() - earlier.least)
   const { accounts, strays, failed: unasked, complete } = await findStrays(options)
   const unknown = strays.filter(({ lease }) => lease === 'none')
@@ -48,10 +51,10 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   if (held) await decisions.write(entryOf('held', unknown, accounts))
   if (believed.length > 0) await decisions.write(entryOf('seen', believed, accounts))
   const due = believed.filter(({ account }) => seenBefore.has(account))
-  const { removed, failed } = await removeAll(due, accounts, options)
+  const { removed, failed } = await removeAll(due, accounts, { ...options, run })
   const failures = Object.fromEntries([...unasked, ...failed].slice(0, shownFailures))
   const isComplete = complete && removed + failed.size >= due.length
-  return { accounts, strays: strays.length, removed, held, complete: isComplete, failed: failures }
+  return { run, accounts, strays: strays.length, removed, held, complete: isComplete, failed: failures }
 }
 
 /** An emptied container makes every account a stray without a lease. */
@@ -63,14 +66,14 @@ function isUnbelievable(unknown: number, accounts: number): boolean {
 async function removeAll(
   due: readonly FoundStray[],
   accounts: number,
-  { decisions, now, signal }: ReconcileOptions,
+  { decisions, now, signal, run }: ReconcileOptions & Pick<ReconciliationRun, 'run'>,
 ): Promise<{ readonly removed: number; readonly failed: ReadonlyMap<string, Reason> }> {
   const failed = new Map<string, Reason>()
   let removed = 0
   const remove = async (stray: FoundStray) => {
     try {
       const account = { name: stray.account, scopes: [], expiresAt: now(), mintUntil: now() }
-      const evidence = await stray.minter.revoke(account, 'now', signal)
+      const evidence = { ...(await stray.minter.revoke(account, 'now', signal)), run }
       await decisions.write(entryOf('removed', [{ ...stray, evidence }], accounts))
       removed += 1
     } catch (error) {

@@ -1,3 +1,4 @@
+import { v7 as uuid } from 'uuid'
 import { type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { StoredLease } from './lease.ts'
@@ -6,7 +7,7 @@ import type { SearchLive } from './search-live.ts'
 import { lockdownOf, takeLeases } from './take-leases.ts'
 import { type Contact, workByServer } from './work-by-server.ts'
 
-export interface RevokeDueOptions extends RevokeLeaseOptions {
+export interface RevokeDueOptions extends Omit<RevokeLeaseOptions, 'run'> {
   /** The lockdowns that stand and revoke leases. Throws 503 where the answer could be too old. */
   readonly lockdowns: () => Promise<readonly Lockdown[]>
   readonly searchLive: SearchLive
@@ -14,6 +15,8 @@ export interface RevokeDueOptions extends RevokeLeaseOptions {
 
 /** What one run of the timer did. */
 export interface RevocationRun {
+  /** Its id: the evidence of what it ended names it. */
+  readonly run: string
   readonly revoked: number
   readonly failed: number
   /** Ids of documents that are no leases, 20 at most: what they stand for is not ended until somebody mends them. */
@@ -32,7 +35,9 @@ const reportedIds = 20
 export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRun> {
   const { lockdowns, signal } = options
   const unreadable = new Set<string>()
-  const run = { revoked: 0, failed: 0 }
+  const run = uuid()
+  const done = { revoked: 0, failed: 0 }
+  const steps = { ...options, run }
   let lockdownProblem: Reason | undefined
   const noteProblem = (error: unknown) => {
     lockdownProblem = toExchangeError(error).reason
@@ -41,9 +46,9 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
 
   async function end(found: StoredLease): Promise<Contact> {
     // What cannot even be claimed stays due as it is, and keeps no other lease from being ended.
-    const outcome = await revokeLease(found, lockdownOf(found.lease, standing), options).catch(() => 'failed' as const)
-    if (outcome === 'revoked') run.revoked += 1
-    if (outcome === 'failed' || outcome === 'unreachable') run.failed += 1
+    const outcome = await revokeLease(found, lockdownOf(found.lease, standing), steps).catch(() => 'failed' as const)
+    if (outcome === 'revoked') done.revoked += 1
+    if (outcome === 'failed' || outcome === 'unreachable') done.failed += 1
     return outcome === 'unreachable' ? 'unreachable' : 'reached'
   }
 
@@ -64,5 +69,5 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
   } finally {
     await work.finish()
   }
-  return { ...run, unreadable: [...unreadable], ...(lockdownProblem && { lockdownProblem }) }
+  return { run, ...done, unreadable: [...unreadable], ...(lockdownProblem && { lockdownProblem }) }
 }

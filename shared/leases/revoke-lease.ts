@@ -17,6 +17,8 @@ export interface RevokeLeaseOptions {
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number
   readonly signal: AbortSignal
+  /** The id of this run, for the evidence. */
+  readonly run: string
 }
 
 /** While one run has a lease in hand, others pass it over for this long, in milliseconds. */
@@ -44,10 +46,11 @@ export async function revokeLease(
   if (!claimed) return 'skipped'
   const { lease } = claimed
   try {
-    const evidence = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
+    const seen = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
     if (now() < Date.parse(lease.mintUntil)) return await lookAgain(claimed, options)
     // Before the lease is revoked, since nobody looks at it afterwards.
     await places.free(lease)
+    const evidence = { ...seen, run: options.run, attempt: lease.tries }
     const revoked: Lease = { ...lease, state: 'revoked', evidence, ttl: retention }
     await options.decisions.write({ kind: 'revocation', decision: uuid(), outcome: 'revoked', ...told(revoked) })
     return (await store.replace(revoked, claimed.etag)) ? 'revoked' : 'skipped'
@@ -72,8 +75,9 @@ function claim(
   { store, now }: RevokeLeaseOptions,
 ): Promise<StoredLease | undefined> {
   const until = now() + claimTime
-  if (lockdown) return store.replace(lockedDownBy(lockdown, lease, until), etag)
-  return store.replace(ending(lease, lease.state === 'active' || lease.vacant ? 'expired' : 'lapsed', until), etag)
+  const cause = lease.state === 'active' || lease.vacant ? 'expired' : 'lapsed'
+  const claimed = lockdown ? lockedDownBy(lockdown, lease, until) : ending(lease, cause, until)
+  return store.replace({ ...claimed, tries: lease.tries + 1 }, etag)
 }
 
 function lockedDownBy({ id }: Lockdown, lease: Lease, dueAt: number): Lease {

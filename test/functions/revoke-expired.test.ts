@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { endDue } from '../../functions/timers/revoke-expired.ts'
 import type { RevocationRun } from '../../shared/leases/revoke-due.ts'
 
-const nothing: RevocationRun = { revoked: 0, failed: 0, unreadable: [] }
+const nothing: RevocationRun = { run: 'run-1', revoked: 0, failed: 0, unreadable: [] }
 
 /** What a run of that outcome says, where so many leases are overdue after it. */
 function said(run: RevocationRun, overdue: number | undefined) {
@@ -33,7 +33,7 @@ test('a run with nothing to do and nothing left says nothing', async () => {
 
 test('a run that did something says what, at info', async () => {
   expect(await said({ ...nothing, revoked: 2 }, 0)).toEqual({
-    ...{ level: 'info', timer: 'revoke-expired', revoked: 2, failed: 0, unreadable: [], left: 0 },
+    ...{ level: 'info', timer: 'revoke-expired', run: 'run-1', revoked: 2, failed: 0, unreadable: [], left: 0 },
   })
 })
 

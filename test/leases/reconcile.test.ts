@@ -104,10 +104,13 @@ describe('an account without a lease', () => {
     const account = stray(1)
     expect(await run()).toMatchObject({ accounts: 10, strays: 1, removed: 0, held: false })
     clock.time += 60 * minute
-    expect(await run()).toMatchObject({ strays: 1, removed: 1 })
+    const second = await run()
+    expect(second).toMatchObject({ strays: 1, removed: 1 })
     expect(removals).toEqual([account])
     expect(outcomes()).toEqual(['seen', 'seen', 'removed'])
-    expect(entries.at(-1)?.entry.strays).toEqual([{ account, target: 'orders-db', lease: 'none', evidence }])
+    expect(entries.at(-1)?.entry.strays).toEqual([
+      { account, target: 'orders-db', lease: 'none', evidence: { ...evidence, run: second.run } },
+    ])
     expect(await run()).toMatchObject({ accounts: 9, strays: 0 })
   })
 

@@ -17,14 +17,19 @@ const evidence: RevocationEvidence = { sessionsEnded: 2, absent: true, at: '2026
 let store: LeaseMemory
 let clock: Clock
 let entries: DecisionEntry[]
+/** The ids of the runs that there were. */
+let runs: string[]
 /** The accounts that were ended, in order. */
 let ended: string[]
 let revoke: (account: Account<unknown>) => Promise<RevocationEvidence>
+
+type WhatCame = Omit<RevocationRun, 'run'>
 
 beforeEach(() => {
   store = leaseMemory()
   clock = { time: noon }
   entries = []
+  runs = []
   ended = []
   revoke = async () => evidence
 })
@@ -44,13 +49,21 @@ const minter: Minter<unknown> = {
   close: async () => {},
 }
 
-function run(overrides: Partial<Parameters<typeof revokeDue>[0]> = {}): Promise<RevocationRun> {
+/** One run, whose id goes to `runs`. */
+async function run(overrides: Partial<Parameters<typeof revokeDue>[0]> = {}): Promise<WhatCame> {
   const { signal } = new AbortController()
   const write = async (entry: DecisionEntry) => ({ stream: 'hour/boot/0', id: String(entries.push(entry)) })
   const now = () => clock.time
   const places = quotaPlaces({ store: store.places, now })
   const steps = { store, places, decisions: { write }, minterOf: () => minter, now, signal }
-  return revokeDue({ ...steps, lockdowns: async () => [], searchLive: searchLive(store), ...overrides })
+  const { run: id, ...came } = await revokeDue({
+    ...steps,
+    lockdowns: async () => [],
+    searchLive: searchLive(store),
+    ...overrides,
+  })
+  runs.push(id)
+  return came
 }
 
 async function activeLease(request = requestOf()): Promise<Lease> {
@@ -140,6 +153,39 @@ describe('what is due is ended', () => {
     clock.time = Date.parse(lease.mintUntil)
     expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect(ended.length).toBe(2)
+  })
+})
+
+describe('the evidence of a lease that was ended', () => {
+  test('names the run that saw it, in the lease and on record', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    await run()
+    expect(only().evidence).toEqual({ ...evidence, run: runs[0], attempt: 1 })
+    expect(entries).toMatchObject([{ lease: { evidence: { run: runs[0], attempt: 1 } } }])
+  })
+
+  test('of one whose run died with it in hand is not that of a first look', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    revoke = () => new Promise(() => {})
+    void run()
+    await new Promise(setImmediate)
+    revoke = async () => ({ ...evidence, sessionsFound: 0, sessionsEnded: 0 })
+    clock.time += minute
+    await run()
+    expect(only().evidence).toMatchObject({ sessionsFound: 0, sessionsEnded: 0, attempt: 2, run: runs[0] })
+  })
+
+  test('counts the tries that failed', async () => {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    revoke = () => Promise.reject(unavailable('target_unavailable'))
+    await run()
+    clock.time += minute
+    revoke = async () => evidence
+    await run()
+    expect(only().evidence).toMatchObject({ attempt: 2, run: runs[1] })
   })
 })
 
@@ -359,7 +405,7 @@ describe('two runs at once', () => {
   test('write one record of a lease that the first has in hand for less than a minute', async () => {
     const lease = await activeLease()
     clock.time = Date.parse(lease.expiresAt)
-    let other: Promise<RevocationRun> | undefined
+    let other: Promise<WhatCame> | undefined
     revoke = async () => {
       clock.time += 59_999
       other ??= run()
@@ -387,9 +433,9 @@ describe('two runs at once', () => {
   test('end a lease once, and one of them counts it', async () => {
     const lease = await activeLease()
     clock.time = Date.parse(lease.expiresAt)
-    const runs = await Promise.all([run(), run()])
-    expect(runs.map(({ revoked }) => revoked).toSorted()).toEqual([0, 1])
-    expect(runs.map(({ failed }) => failed)).toEqual([0, 0])
+    const came = await Promise.all([run(), run()])
+    expect(came.map(({ revoked }) => revoked).toSorted()).toEqual([0, 1])
+    expect(came.map(({ failed }) => failed)).toEqual([0, 0])
     expect(ended).toEqual([lease.account])
     expect(entries.length).toBe(1)
   })

@@ -13,6 +13,8 @@ import { type Clock, instanceOn, type LeaseMemory, leaseMemory, requestOf } from
 let store: LeaseMemory
 let clock: Clock
 let entries: DecisionEntry[]
+/** The ids of the runs that there were. */
+let runs: string[]
 let standing: Lockdown[]
 /** The accounts that were ended, in order, and how. */
 let ended: [string, SessionEnding][]
@@ -20,10 +22,13 @@ let ended: [string, SessionEnding][]
 let meanwhile: () => void
 let live: SearchLive
 
+type WhatCame = Omit<RevocationRun, 'run'>
+
 beforeEach(() => {
   store = leaseMemory()
   clock = { time: noon }
   entries = []
+  runs = []
   standing = []
   ended = []
   meanwhile = () => {}
@@ -46,13 +51,21 @@ const minter: Minter<unknown> = {
   close: async () => {},
 }
 
-function run(overrides: Partial<RevokeDueOptions> = {}): Promise<RevocationRun> {
+/** One run, whose id goes to `runs`. */
+async function run(overrides: Partial<RevokeDueOptions> = {}): Promise<WhatCame> {
   const write = async (entry: DecisionEntry) => ({ stream: 'hour/boot/0', id: String(entries.push(entry)) })
   const now = () => clock.time
   const places = quotaPlaces({ store: store.places, now })
   const { signal } = new AbortController()
   const steps = { store, places, decisions: { write }, minterOf: () => minter, now, signal }
-  return revokeDue({ ...steps, lockdowns: async () => standing, searchLive: live, ...overrides })
+  const { run: id, ...came } = await revokeDue({
+    ...steps,
+    lockdowns: async () => standing,
+    searchLive: live,
+    ...overrides,
+  })
+  runs.push(id)
+  return came
 }
 
 /** An active lease of that target, whose account nobody makes any more. */

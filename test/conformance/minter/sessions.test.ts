@@ -19,7 +19,7 @@ onEachEngine(trial => {
       const [busy, idle] = [await trial.server.login(credential), await trial.server.login(credential)]
       const sleeping = expect(busy.ask(trial.server.statements.sleep)).rejects.toThrow()
       await atWork(account.name, 2)
-      expect(await trial.revoke(account)).toMatchObject({ sessionsEnded: 2, absent: true })
+      expect(await trial.revoke(account)).toMatchObject({ sessionsFound: 2, sessionsEnded: 2, absent: true })
       await sleeping
       await expect(idle.ask('SELECT 1')).rejects.toThrow()
       expect(await trial.server.sessions(account.name)).toBe(0)
@@ -120,7 +120,7 @@ onEachEngine(trial => {
       await expect(idle.ask('SELECT 1')).rejects.toThrow()
       expect(trial.server.isLockedOut(await trial.refusalOf(trial.server.login(credential)))).toBe(true)
       await busy.ask('COMMIT')
-      expect(await trial.revoke(account, 'finish-transactions')).toMatchObject({ sessionsEnded: 1 })
+      expect(await trial.revoke(account, 'finish-transactions')).toMatchObject({ sessionsFound: 1, sessionsEnded: 1 })
       expect(await trial.server.accounts(account.name)).toBe(0)
       const removed = "DELETE FROM orders WHERE customer = 'finished'"
       await trial.superuser(root => root.ask(removed))
