@@ -13,6 +13,7 @@ import { createLease } from './create-lease.ts'
 import { deriveSecret } from './derive-secret.ts'
 import { type Lease, parseLeaseId, type StoredLease } from './lease.ts'
 import {
+  absenceCountsFrom,
   accountOf,
   activated,
   ending,
@@ -194,7 +195,7 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
       const given =
         made === 'nothing'
           ? { ...lease, vacant: true, dueAt: lease.expiresAt }
-          : { ...ending(lease, 'failed', now()), dueAt: lease.mintUntil }
+          : ending(lease, 'failed', absenceCountsFrom(lease))
       // A lease without an account needs no place. Freed first: who retakes the lease takes a place that stays its own.
       if (made === 'nothing') await places.free(lease).catch(() => undefined)
       await store.replace(given, etag).catch(() => undefined)

@@ -67,10 +67,18 @@ export function situationOf({ state, vacant, mintUntil, expiresAt }: Lease, now:
 /** How long one instance has to make an account, in milliseconds. */
 export const mintingTime = 10_000
 
+/** By how much the clocks of a minter, its target and the timer may differ, in milliseconds. */
+const clockSkew = 3_000
+
+/** Epoch milliseconds from which on an account that is absent stays so: whoever may still make it has had its time. */
+export function absenceCountsFrom({ mintUntil }: Pick<Lease, 'mintUntil'>): number {
+  return Date.parse(mintUntil) + clockSkew
+}
+
 /** The lease with a minter who has from now until `mintUntil`. */
 export function minting(lease: Lease, now: number): Lease {
   const mintUntil = new Date(now + mintingTime).toISOString()
-  return { ...lease, vacant: false, mintUntil, dueAt: mintUntil }
+  return { ...lease, vacant: false, mintUntil, dueAt: new Date(absenceCountsFrom({ mintUntil })).toISOString() }
 }
 
 /** What a new lease is made of. */

@@ -5,7 +5,7 @@ import { type ExchangeError, type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease, StoredLease } from './lease.ts'
-import { accountOf, ending, sessionEndingOf } from './lease-states.ts'
+import { absenceCountsFrom, accountOf, ending, sessionEndingOf } from './lease-states.ts'
 import type { QuotaPlaces } from './quota.ts'
 
 export interface RevokeLeaseOptions {
@@ -46,8 +46,10 @@ export async function revokeLease(
   if (!claimed) return 'skipped'
   const { lease } = claimed
   try {
-    const seen = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
-    if (now() < Date.parse(lease.mintUntil)) return await lookAgain(claimed, options)
+    // The account may be made while the answer is on its way: what counts is when it was asked for.
+    const askedAt = now()
+    const seen = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, askedAt), signal)
+    if (askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
     // Before the lease is revoked, since nobody looks at it afterwards.
     await places.free(lease)
     const evidence = { ...seen, run: options.run, attempt: lease.tries }
@@ -104,9 +106,9 @@ async function leaveToFinish({ lease, etag }: StoredLease, { store, now }: Revok
   return 'skipped'
 }
 
-/** A late minter may still make the account until `mintUntil`: it counts as absent only when seen so afterwards. */
+/** A late minter may still make the account: it counts as absent only when seen so after its time. */
 async function lookAgain({ lease, etag }: StoredLease, { store }: RevokeLeaseOptions): Promise<'skipped'> {
-  await store.replace({ ...lease, dueAt: lease.mintUntil }, etag)
+  await store.replace({ ...lease, dueAt: new Date(absenceCountsFrom(lease)).toISOString() }, etag)
   return 'skipped'
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { absenceCountsFrom } from '../../shared/leases/lease-states.ts'
 import { type CrashStack, type NewPod, settled, startCrashStack } from './crash-stack.ts'
 import { findStrays, findWrongs } from './invariants.ts'
 import { type ObservedGateway, startObservedGateway } from './observed-gateway.ts'
@@ -57,7 +58,7 @@ function startAhead(): { next(): Promise<ObservedGateway>; stop(): Promise<void>
 }
 
 async function mintingIsOver(): Promise<void> {
-  const ends = (await stack.leasesOf()).map(({ mintUntil }) => Date.parse(mintUntil))
+  const ends = (await stack.leasesOf()).map(absenceCountsFrom)
   await pause(Math.max(0, ...ends) - Date.now() + 1)
   await settled(stack)
 }

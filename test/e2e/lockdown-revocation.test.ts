@@ -36,7 +36,7 @@ async function live({ pod = 'payments/api', grant = {} }: { pod?: PodName; grant
   const namespace = pod.split('/')[0] ?? ''
   await stack.addTarget({ id: audience, like: 'orders-db', namespace, scopes: ['read'], grant })
   const issued = await stack.issue({ audience, subject_token: await stack.podToken(pod) })
-  await stack.changeLease(issued.lease_id ?? '', { mintUntil: new Date().toISOString() })
+  await stack.changeLease(issued.lease_id ?? '', { mintUntil: new Date(Date.now() - 60_000).toISOString() })
   return { audience, issued, session: await logIn(issued) }
 }
 

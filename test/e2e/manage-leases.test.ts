@@ -22,7 +22,7 @@ async function live(pod: PodName = 'payments/api', audience = `orders-${randomUU
   const namespace = pod.split('/')[0] ?? ''
   await stack.addTarget({ id: audience, like: 'orders-db', namespace, scopes: ['read'] })
   const issued = await stack.issue({ audience, subject_token: await stack.podToken(pod) })
-  await stack.changeLease(issued.lease_id ?? '', { mintUntil: new Date().toISOString() })
+  await stack.changeLease(issued.lease_id ?? '', { mintUntil: new Date(Date.now() - 60_000).toISOString() })
   return { audience, issued, id: issued.lease_id ?? '' }
 }
 

@@ -28,7 +28,7 @@ const statusAt = (audience: string) => async () => (await stack.exchange({ audie
 test('a lockdown blocks exchanges, ends what matches, is on record, and gives access again once it is lifted', async () => {
   const audience = await target()
   const issued = await stack.issue({ audience })
-  await stack.changeLease(issued.lease_id ?? '', { mintUntil: new Date().toISOString() })
+  await stack.changeLease(issued.lease_id ?? '', { mintUntil: new Date(Date.now() - 60_000).toISOString() })
   const session = await logIn(issued)
   const id = `incident-${randomUUID()}`
   const document = {

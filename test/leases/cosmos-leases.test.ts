@@ -207,7 +207,9 @@ describe('what is due', () => {
   test('is ended in one run, however many pages it takes', async () => {
     for (let index = 0; index < 250; index++) {
       const dueAt = new Date(noon - (index % 7) * minute).toISOString()
-      await created(leaseOf(`target-${index}`, { state: 'active', dueAt, mintUntil: dueAt }))
+      await created(
+        leaseOf(`target-${index}`, { state: 'active', dueAt, mintUntil: new Date(noon - minute).toISOString() }),
+      )
     }
     const recorded: string[] = []
     const run = (): Promise<RevocationRun> =>

@@ -46,7 +46,7 @@ describe('the first to ask', () => {
       keyVersion: '2',
       decision: 'decision-1',
       mintUntil: new Date(clock.time + 10_000).toISOString(),
-      dueAt: new Date(clock.time + 10_000).toISOString(),
+      dueAt: new Date(clock.time + 13_000).toISOString(),
       workload: { issuer: 'aks-prod-weu', podUid: 'uid-of-pod' },
       rules: [{ id: 'payments-reads' }],
     })
@@ -248,7 +248,8 @@ describe('a mint that failed', () => {
   test('unclearly: the account is ended as soon as nobody may make it any more, and another takes its place', async () => {
     const first = await hold()
     await leases.abandon(first, 'unclear')
-    expect(store.only()).toMatchObject({ state: 'revoking', cause: 'failed', dueAt: first.stored.lease.mintUntil })
+    const { dueAt } = first.stored.lease
+    expect(store.only()).toMatchObject({ state: 'revoking', cause: 'failed', dueAt })
     expect((await hold()).stored.lease.generation).toBe(1)
   })
 

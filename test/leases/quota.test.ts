@@ -76,7 +76,7 @@ async function dueIds(): Promise<readonly string[]> {
 
 /** Ends what is due, once nobody can make its account any more. */
 async function endDue(): Promise<number> {
-  clock.time += 10_000
+  clock.time += 13_000
   const now = () => clock.time
   const { revoked } = await revokeDue({
     store,

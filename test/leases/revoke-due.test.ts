@@ -4,7 +4,7 @@ import { Secret } from '../../shared/credentials/secret.ts'
 import type { DecisionEntry } from '../../shared/decisions/record.ts'
 import { unavailable } from '../../shared/errors.ts'
 import type { Lease } from '../../shared/leases/lease.ts'
-import { locationOf } from '../../shared/leases/lease-states.ts'
+import { absenceCountsFrom, locationOf } from '../../shared/leases/lease-states.ts'
 import { quotaPlaces } from '../../shared/leases/quota.ts'
 import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
 import { searchLive } from '../../shared/leases/search-live.ts'
@@ -107,7 +107,7 @@ describe('what is due is ended', () => {
 
   test('a lease whose minter died, as lapsed: the account may be there all the same', async () => {
     const lease = await reservedLease()
-    clock.time = Date.parse(lease.mintUntil)
+    clock.time = absenceCountsFrom(lease)
     expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect(only()).toMatchObject({ state: 'revoked', cause: 'lapsed' })
   })
@@ -130,7 +130,7 @@ describe('what is due is ended', () => {
     const found = await leases.findHeld(new Secret(held.stored.lease.id), requestOf().workload)
     if (!found) throw new Error('expected to find the lease')
     await leases.release(found)
-    clock.time = Date.parse(held.stored.lease.mintUntil)
+    clock.time = absenceCountsFrom(held.stored.lease)
     await run()
     expect(only()).toMatchObject({ state: 'revoked', cause: 'released' })
   })
@@ -148,9 +148,26 @@ describe('what is due is ended', () => {
     const lease = await reservedLease()
     store.put({ ...lease, state: 'revoking', cause: 'failed', dueAt: new Date(clock.time).toISOString() })
     expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
-    expect(only()).toMatchObject({ state: 'revoking', dueAt: lease.mintUntil })
+    expect(only()).toMatchObject({ state: 'revoking', dueAt: new Date(absenceCountsFrom(lease)).toISOString() })
     expect(entries).toEqual([])
-    clock.time = Date.parse(lease.mintUntil)
+    clock.time = absenceCountsFrom(lease)
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(ended.length).toBe(2)
+  })
+
+  test.each([
+    ['before a minter’s time was over', -20],
+    ['within what clocks may differ after it', 2_999],
+  ])('an account that was looked for %s is looked for again, however late the answer came', async (_, lookedAt) => {
+    const lease = await reservedLease()
+    clock.time = Date.parse(lease.mintUntil) + lookedAt
+    store.put({ ...lease, state: 'revoking', cause: 'operator', dueAt: new Date(clock.time).toISOString() })
+    revoke = async () => {
+      clock.time += minute
+      return evidence
+    }
+    expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    expect([only().state, only().evidence]).toEqual(['revoking', undefined])
     expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect(ended.length).toBe(2)
   })
@@ -196,7 +213,7 @@ describe('the place that a lease has under a quota', () => {
     const leases = instanceOn(store, clock)
     const { stored } = await leases.hold(requestOf({ quota: 1 }), 'decision-1')
     store.put({ ...stored.lease, state: 'revoking', cause: 'released', dueAt: stored.lease.mintUntil })
-    clock.time = Date.parse(stored.lease.mintUntil)
+    clock.time = absenceCountsFrom(stored.lease)
   }
 
   test('is free once the lease is revoked, and not while its account may be there', async () => {
@@ -442,7 +459,7 @@ describe('two runs at once', () => {
 
   test('a lease that an exchange made active meanwhile is left to it', async () => {
     const lease = await reservedLease()
-    clock.time = Date.parse(lease.mintUntil)
+    clock.time = absenceCountsFrom(lease)
     store.before('replace', () => store.put({ ...lease, state: 'active', dueAt: lease.expiresAt }))
     expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
     expect(only().state).toBe('active')

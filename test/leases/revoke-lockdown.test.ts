@@ -73,7 +73,7 @@ async function activeLease(target: string, more: Partial<Lease> = {}): Promise<L
   const leases = instanceOn(store, clock)
   const held = await leases.hold(requestOf({ target }), 'decision-1')
   await leases.activate(held)
-  const mintUntil = new Date(noon).toISOString()
+  const mintUntil = new Date(noon - minute).toISOString()
   return store.put({ ...held.stored.lease, state: 'active', dueAt: held.stored.lease.expiresAt, mintUntil, ...more })
     .lease
 }
@@ -103,8 +103,8 @@ describe('while a lockdown stands', () => {
     const { lease: reserved } = (await instanceOn(store, clock).hold(requestOf({ target: 'other-db' }), 'd')).stored
     expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect(now(made)).toMatchObject({ state: 'revoked', cause: 'lockdown' })
-    expect(now(reserved)).toMatchObject({ state: 'revoking', cause: 'lockdown', dueAt: reserved.mintUntil })
-    clock.time = Date.parse(reserved.mintUntil)
+    expect(now(reserved)).toMatchObject({ state: 'revoking', cause: 'lockdown', dueAt: reserved.dueAt })
+    clock.time = Date.parse(reserved.dueAt)
     expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect(now(reserved)).toMatchObject({ state: 'revoked', cause: 'lockdown' })
   })

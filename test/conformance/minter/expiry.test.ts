@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { absenceCountsFrom } from '../../../shared/leases/lease-states.ts'
 import { minute } from '../../rules/facts.ts'
 import type { Session } from './engine.ts'
 import { ExpiringLeases } from './expiring-leases.ts'
@@ -107,7 +108,7 @@ onEachEngine(trial => {
       const live = await leases.live()
       await begin(live.sessions[0])
       await leases.giveBack(live)
-      leases.clock.time = Date.parse(live.held.stored.lease.mintUntil)
+      leases.clock.time = absenceCountsFrom(live.held.stored.lease)
       expect(await leases.run()).toMatchObject(one)
       await isEnded(live.sessions[0])
       expect(leases.store.only()).toMatchObject({ state: 'revoked', cause: 'released', evidence: { sessionsEnded: 2 } })
