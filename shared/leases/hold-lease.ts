@@ -163,9 +163,10 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
   async function retake({ lease, etag }: StoredLease, request: LeaseRequest): Promise<StoredLease | undefined> {
     if (situationOf(lease, now()) !== 'vacant') return undefined
     await budgets.takeRoom(request.target, request.budgets ?? {})
-    const { quota } = request
+    const { quota, decision } = request
     const placed = quota === undefined ? lease : { ...lease, quotaPlace: await places.claim(lease, quota) }
-    return store.replace(minting(placed, now()), etag)
+    // Whoever makes the account answers for it: the decision before came to nothing.
+    return store.replace(minting({ ...placed, decision }, now()), etag)
   }
 
   return {

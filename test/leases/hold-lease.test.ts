@@ -239,6 +239,12 @@ describe('a mint that failed', () => {
     expect(store.only()).toMatchObject({ vacant: false, mintUntil: new Date(clock.time + 10_000).toISOString() })
   })
 
+  test('certainly without an account: the lease names the decision of the exchange that tried again', async () => {
+    await leases.abandon(await leases.hold(requestOf(), 'decision-1'), 'nothing')
+    await other.hold(requestOf(), 'decision-2')
+    expect(store.only().decision).toBe('decision-2')
+  })
+
   test('certainly without an account: of two who try again, one makes it', async () => {
     await leases.abandon(await hold(), 'nothing')
     const settled = await Promise.allSettled([hold(), hold(other)])
