@@ -28,12 +28,15 @@ const day = 86_400
 /** A revoked lease is kept a week, far beyond its window, and then Cosmos DB lets it go. */
 const retention = 7 * day
 
+/** A revocation that had this long, in milliseconds, and did not end with its run is stuck; one that had less came too late. */
+const fairTime = 20_000
+
 /** The first wait after a failure and the longest, in milliseconds. A failing revocation is tried for ever. */
 const [firstWait, longestWait] = [15_000, 15 * 60_000]
 
 /**
  * Ends one lease, under the lockdown that names it where one does. `skipped`: another run has it, it must be looked at
- * again, or its sessions may finish. What fails is tried again with back-off; `unreachable`: for its target's sake.
+ * again, its sessions may finish, or the run came to its end. What fails is tried again with back-off; `unreachable`: for its target's sake.
  * Throws where it cannot be marked.
  */
 export async function revokeLease(
@@ -45,9 +48,9 @@ export async function revokeLease(
   const claimed = await claim(found, lockdown, options)
   if (!claimed) return 'skipped'
   const { lease } = claimed
+  // The account may be made while the answer is on its way: what counts is when it was asked for.
+  const askedAt = now()
   try {
-    // The account may be made while the answer is on its way: what counts is when it was asked for.
-    const askedAt = now()
     const seen = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, askedAt), signal)
     if (askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
     // Before the lease is revoked, since nobody looks at it afterwards.
@@ -59,7 +62,8 @@ export async function revokeLease(
   } catch (error) {
     const failure = toExchangeError(error)
     const { reason } = failure
-    if (reason === 'sessions_busy') return await leaveToFinish(claimed, options)
+    const isCutOff = reason === 'deadline' && signal.aborted && now() - askedAt < fairTime
+    if (reason === 'sessions_busy' || isCutOff) return await leaveForNow(claimed, reason, options)
     await postpone(claimed, failure, options)
     return isAboutTarget(reason) ? 'unreachable' : 'failed'
   }
@@ -100,9 +104,13 @@ export async function markLockedDown(
 }
 
 /** Not a failure, and no attempt that makes the next one wait longer: the next run looks again. */
-async function leaveToFinish({ lease, etag }: StoredLease, { store, now }: RevokeLeaseOptions): Promise<'skipped'> {
+async function leaveForNow(
+  { lease, etag }: StoredLease,
+  lastError: Reason,
+  { store, now }: RevokeLeaseOptions,
+): Promise<'skipped'> {
   const dueAt = new Date(now() + firstWait).toISOString()
-  await store.replace({ ...lease, lastError: 'sessions_busy', dueAt }, etag).catch(() => undefined)
+  await store.replace({ ...lease, lastError, dueAt }, etag).catch(() => undefined)
   return 'skipped'
 }
 

@@ -467,6 +467,31 @@ describe('two runs at once', () => {
   })
 })
 
+describe('a lease that is in hand when the time of its run is over', () => {
+  async function cutOffAfter(milliseconds: number): Promise<void> {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    const time = new AbortController()
+    revoke = async () => {
+      clock.time += milliseconds
+      time.abort()
+      throw unavailable('deadline')
+    }
+    await run({ signal: time.signal })
+  }
+
+  test('is not stuck, and the next run looks again', async () => {
+    await cutOffAfter(19_999)
+    expect(only()).toMatchObject({ state: 'revoking', attempts: 0, lastError: 'deadline' })
+    expect(Date.parse(only().dueAt)).toBe(clock.time + 15_000)
+  })
+
+  test('is stuck where it had time enough', async () => {
+    await cutOffAfter(20_000)
+    expect(only()).toMatchObject({ state: 'revoking', attempts: 1, lastError: 'deadline' })
+  })
+})
+
 test('a run whose time is over takes up nothing more', async () => {
   const lease = await activeLease()
   clock.time = Date.parse(lease.expiresAt)
