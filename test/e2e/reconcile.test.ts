@@ -52,3 +52,24 @@ test('an account that nobody answers for is removed by the second run that sees 
   expect(accounts).toContain(personal)
   for (const issued of alive) await (await logIn(issued)).end()
 })
+
+test('where the leases are gone, no account is removed by however many runs, and it is on record', async () => {
+  const issued = await stack.issue({ audience: 'orders-db', subject_token: await stack.podToken() })
+  const accounts = await stack.accounts()
+  // Nobody may delete leases, so their time to live ends.
+  for (const { id } of await stack.leases()) await stack.changeLease(String(id), { ttl: 1 })
+  await until(stack.leases, left => left.length === 0)
+
+  const heldSoFar = (found: readonly Document[]) => found.filter(({ outcome }) => outcome === 'held').length
+  const found = await runReconcile(all => heldSoFar(all) > 0)
+  const held = found.find(({ outcome }) => outcome === 'held')
+  expect(JSON.stringify(held?.['strays'])).toContain(String(issued.credential['username']))
+  // An hour goes by: the run was an hour ago.
+  const { _rid, _self, _etag, _attachments, _ts, ...record } = held ?? {}
+  const at = new Date(Date.now() - 60 * 60_000).toISOString()
+  await stack.documents.container('decisions').items.create({ ...record, id: '000000999998', at })
+  const seenTwice = heldSoFar(await reconciliations())
+  await runReconcile(all => heldSoFar(all) > seenTwice)
+  expect(await stack.accounts()).toEqual(accounts)
+  await (await logIn(issued)).end()
+})
