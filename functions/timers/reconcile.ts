@@ -10,7 +10,7 @@ export function registerReconcile(timers: TimersGateway): void {
     schedule: '0 17 * * * *',
     handler: async (_timer, context) => {
       const run = await timers.reconcile(AbortSignal.timeout(budget))
-      const isWrong = run.held || !run.complete || Object.keys(run.failed).length > 0
+      const isWrong = run.held.length > 0 || !run.complete || Object.keys(run.failed).length > 0
       if (run.strays === 0 && !isWrong) return
       context.log(JSON.stringify({ level: isWrong ? 'error' : 'info', timer: 'reconcile', ...run }))
     },

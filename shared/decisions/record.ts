@@ -65,7 +65,7 @@ export interface ReconciliationEntry {
   readonly kind: 'reconciliation'
   readonly decision: string
   readonly outcome: 'seen' | 'held' | 'removed'
-  /** How many accounts of this deployment the targets listed. */
+  /** How many accounts of this deployment the targets listed; where it was held, those on the server of these. */
   readonly accounts: number
   readonly strays: readonly Stray[]
   readonly straysOmitted?: number

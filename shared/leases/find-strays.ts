@@ -22,10 +22,15 @@ export interface FindStraysOptions {
   readonly signal: AbortSignal
 }
 
-/** The strays among the accounts of this deployment, and the targets that could not be asked. */
-export interface FoundStrays {
+/** What one server listed: how many accounts of this deployment, and the strays among them. */
+export interface ServerStrays {
   readonly accounts: number
   readonly strays: readonly FoundStray[]
+}
+
+/** The strays among the accounts of this deployment, and the targets that could not be asked. */
+export interface FoundStrays {
+  readonly servers: readonly ServerStrays[]
   readonly failed: ReadonlyMap<string, Reason>
   /** There was time to ask every target. */
   readonly complete: boolean
@@ -66,8 +71,11 @@ export async function findStrays({ targets, store, unasked, signal }: FindStrays
   const deferred = last.values()
   await inParallel(workers, () => drain(deferred, list, time))
   const states = await store.statesOf([...listed.keys()])
-  const strays = [...listed.values()].flatMap(account => strayOf(account, states.get(account.account)))
-  return { accounts: listed.size, strays, failed, complete: !time.aborted }
+  const servers = [...Map.groupBy(listed.values(), ({ minter }) => minter).values()].map(accounts => ({
+    accounts: accounts.length,
+    strays: accounts.flatMap(account => strayOf(account, states.get(account.account))),
+  }))
+  return { servers, failed, complete: !time.aborted }
 }
 
 function strayOf(listed: Listed, state: string | undefined): readonly FoundStray[] {

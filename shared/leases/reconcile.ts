@@ -3,7 +3,7 @@ import type { DecisionLog, ReconciliationEntry, Stray } from '../decisions/recor
 import { type Reason, toExchangeError } from '../errors.ts'
 import type { Sightings } from './cosmos-sightings.ts'
 import { drain, inParallel } from './drain.ts'
-import { type FindStraysOptions, type FoundStray, findStrays } from './find-strays.ts'
+import { type FindStraysOptions, type FoundStray, findStrays, type ServerStrays } from './find-strays.ts'
 
 export interface ReconcileOptions extends FindStraysOptions {
   readonly sightings: Sightings
@@ -20,16 +20,19 @@ export interface ReconciliationRun {
   readonly accounts: number
   readonly strays: number
   readonly removed: number
-  /** There were too many strays without a lease to believe it: none of those was removed. */
-  readonly held: boolean
+  /** Targets on whose server there were too many strays without a lease to believe it: none of those was removed. */
+  readonly held: readonly string[]
   /** There was time for all of it. */
   readonly complete: boolean
   /** Targets that could not be asked, or whose strays could not be removed, and why; 20 at most. */
   readonly failed: Readonly<Record<string, Reason>>
 }
 
-/** More strays without a lease than this in one run, or a fifth of all accounts: something else is wrong. */
-const believable = { strays: 10, share: 1 / 5 }
+/**
+ * More strays without a lease than this on one server, or than such a part of its accounts, and something else is wrong.
+ * Among a few accounts one stray is a large part already, so the limit is wider there.
+ */
+const believable = { strays: 10, share: 1 / 5, few: 10, shareOfFew: 1 / 2 }
 /** A stray is removed where a run saw it as long ago as this, in milliseconds: never by one run, or by two at once. */
 const earlier = { least: 10 * 60_000, most: 3 * 60 * 60_000 }
 const workers = 4
@@ -43,23 +46,37 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
   const { decisions, sightings, now } = options
   const run = uuid()
   const seenBefore = await sightings.between(now() - earlier.most, now() - earlier.least)
-  const { accounts, strays, failed: unasked, complete } = await findStrays(options)
-  const unknown = strays.filter(({ lease }) => lease === 'none')
-  const held = isUnbelievable(unknown.length, accounts)
+  const { servers, failed: unasked, complete } = await findStrays(options)
+  const accounts = servers.reduce((sum, server) => sum + server.accounts, 0)
+  const held = servers.filter(isUnbelievable)
+  for (const server of held) await decisions.write(entryOf('held', server.strays.filter(isUnknown), server.accounts))
   // A lease that was revoked says so itself, however many there are: a server was restored from a backup, say.
-  const believed = held ? strays.filter(({ lease }) => lease === 'revoked') : strays
-  if (held) await decisions.write(entryOf('held', unknown, accounts))
+  const believed = servers.flatMap(server =>
+    held.includes(server) ? server.strays.filter(stray => !isUnknown(stray)) : server.strays,
+  )
   if (believed.length > 0) await decisions.write(entryOf('seen', believed, accounts))
   const due = believed.filter(({ account }) => seenBefore.has(account))
   const { removed, failed } = await removeAll(due, accounts, { ...options, run })
-  const failures = Object.fromEntries([...unasked, ...failed].slice(0, shownFailures))
-  const isComplete = complete && removed + failed.size >= due.length
-  return { run, accounts, strays: strays.length, removed, held, complete: isComplete, failed: failures }
+  return {
+    run,
+    accounts,
+    strays: servers.reduce((sum, { strays }) => sum + strays.length, 0),
+    removed,
+    held: [...new Set(held.flatMap(({ strays }) => strays.filter(isUnknown).map(({ target }) => target)))],
+    complete: complete && removed + failed.size >= due.length,
+    failed: Object.fromEntries([...unasked, ...failed].slice(0, shownFailures)),
+  }
 }
 
-/** An emptied container makes every account a stray without a lease. */
-function isUnbelievable(unknown: number, accounts: number): boolean {
-  return unknown > believable.strays || unknown > accounts * believable.share
+function isUnknown({ lease }: Stray): boolean {
+  return lease === 'none'
+}
+
+/** An emptied container makes every account a stray without a lease, on each server. */
+function isUnbelievable({ accounts, strays }: ServerStrays): boolean {
+  const share = accounts < believable.few ? believable.shareOfFew : believable.share
+  const unknown = strays.filter(isUnknown).length
+  return unknown > believable.strays || unknown > accounts * share
 }
 
 /** Ends strays and their sessions, and records each with what was seen. One that fails keeps no other. */

@@ -36,8 +36,8 @@ const [firstWait, longestWait] = [15_000, 15 * 60_000]
 
 /**
  * Ends one lease, under the lockdown that names it where one does. `skipped`: another run has it, it must be looked at
- * again, its sessions may finish, or the run came to its end. What fails is tried again with back-off; `unreachable`: for its target's sake.
- * Throws where it cannot be marked.
+ * again, its sessions may finish, or the run came to its end. What fails is tried again with back-off; `unreachable`: for
+ * its target's sake. Throws where it cannot be marked.
  */
 export async function revokeLease(
   found: StoredLease,

@@ -91,9 +91,14 @@ async function live(count: number): Promise<readonly Lease[]> {
   return made
 }
 
+/** What an account of this deployment is called. */
+function ownName(lease: string): string {
+  return accountName({ form, deployment: 'test', lease, workload: paymentsApi })
+}
+
 /** An account of this deployment of which there is no lease. */
 function stray(number: number): string {
-  const name = accountName({ form, deployment: 'test', lease: `stray.${number}`, workload: paymentsApi })
+  const name = ownName(`stray.${number}`)
   ordersDb().add(name)
   return name
 }
@@ -102,7 +107,7 @@ describe('an account without a lease', () => {
   test('is removed by the second run that sees it, with its evidence on record', async () => {
     await live(9)
     const account = stray(1)
-    expect(await run()).toMatchObject({ accounts: 10, strays: 1, removed: 0, held: false })
+    expect(await run()).toMatchObject({ accounts: 10, strays: 1, removed: 0, held: [] })
     clock.time += 60 * minute
     const second = await run()
     expect(second).toMatchObject({ strays: 1, removed: 1 })
@@ -150,7 +155,7 @@ describe('an account with a lease stays', () => {
   test('unless that was revoked: then it came back from the dead', async () => {
     const [first] = await live(1)
     if (first) store.put({ ...first, state: 'revoked' })
-    expect(await runTwice()).toMatchObject({ removed: 1, held: false })
+    expect(await runTwice()).toMatchObject({ removed: 1, held: [] })
     expect(entries.at(-1)?.entry.strays[0]).toMatchObject({ lease: 'revoked' })
   })
 
@@ -166,7 +171,7 @@ describe('too many strays to believe it', () => {
   test('an emptied container: nothing is removed, and it is on record', async () => {
     await live(8)
     store.leases.clear()
-    expect(await runTwice()).toMatchObject({ strays: 8, removed: 0, held: true })
+    expect(await runTwice()).toMatchObject({ strays: 8, removed: 0, held: ['orders-db'] })
     expect(removals).toEqual([])
     expect(outcomes()).toEqual(['held', 'held'])
   })
@@ -174,24 +179,43 @@ describe('too many strays to believe it', () => {
   test('more than ten, of however many accounts', async () => {
     await live(100)
     for (let number = 0; number < 11; number++) stray(number)
-    expect(await runTwice()).toMatchObject({ removed: 0, held: true })
+    expect(await runTwice()).toMatchObject({ removed: 0, held: ['orders-db'] })
     ordersDb().delete(stray(0))
-    expect(await runTwice()).toMatchObject({ removed: 10, held: false })
+    expect(await runTwice()).toMatchObject({ removed: 10, held: [] })
   })
 
-  test('more than a fifth of all accounts', async () => {
-    await live(7)
-    for (const number of [1, 2]) stray(number)
-    expect(await runTwice()).toMatchObject({ removed: 0, held: true })
+  test('more than a fifth of ten accounts or more', async () => {
     await live(8)
-    expect(await runTwice()).toMatchObject({ removed: 2, held: false })
+    for (const number of [1, 2, 3]) stray(number)
+    expect(await runTwice()).toMatchObject({ accounts: 11, removed: 0, held: ['orders-db'] })
+    await live(12)
+    expect(await runTwice()).toMatchObject({ accounts: 23, removed: 3, held: [] })
+  })
+
+  test('more than half of fewer than ten', async () => {
+    await live(3)
+    for (const number of [1, 2, 3]) stray(number)
+    expect(await runTwice()).toMatchObject({ accounts: 6, removed: 3, held: [] })
+    for (const number of [1, 2, 3, 4]) stray(number)
+    expect(await runTwice()).toMatchObject({ accounts: 7, removed: 0, held: ['orders-db'] })
+  })
+
+  test('on one server: those of another are removed, whoever made the first ones', async () => {
+    await live(9)
+    const account = stray(1)
+    const forged = Array.from({ length: 11 }, (_, index) => ownName(`forged.${index}`))
+    servers.set('other-db', new Set(forged))
+    expect(await runTwice()).toMatchObject({ accounts: 21, strays: 12, removed: 1, held: ['other-db'] })
+    expect(removals).toEqual([account])
+    const held = entries.find(({ entry }) => entry.outcome === 'held')?.entry
+    expect(held).toMatchObject({ accounts: 11, strays: forged.map(name => ({ account: name, target: 'other-db' })) })
   })
 
   test('but those whose leases say that they were revoked are ended, however many: a server was restored', async () => {
     const back = await live(12)
     for (const lease of back) store.put({ ...lease, state: 'revoked' })
     for (let number = 0; number < 8; number++) stray(number)
-    expect(await runTwice()).toMatchObject({ strays: 20, removed: 12, held: true })
+    expect(await runTwice()).toMatchObject({ strays: 20, removed: 12, held: ['orders-db'] })
     expect(removals.toSorted()).toEqual(back.map(({ account }) => account).toSorted())
   })
 
