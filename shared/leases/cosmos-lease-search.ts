@@ -1,9 +1,9 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos, cosmosStatus } from '../cosmos-error.ts'
-import { withoutSystemProperties } from '../document.ts'
 import type { Namespaces } from '../workload/namespaces.ts'
+import { readLease } from './cosmos-lease-document.ts'
 import type { UnreadableLease } from './cosmos-leases.ts'
-import { leaseDocument, type StoredLease } from './lease.ts'
+import type { StoredLease } from './lease.ts'
 import { type LeaseFilter, leaseQuery } from './lease-conditions.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -57,12 +57,6 @@ export function cosmosLeaseSearch(container: Container): LeaseSearch {
       return found.slice(0, most)
     },
   }
-}
-
-function readLease(document: Document): StoredLease | UnreadableLease {
-  const parsed = leaseDocument.safeParse(withoutSystemProperties(document))
-  if (parsed.success) return { lease: parsed.data, etag: String(document['_etag']) }
-  return { unreadable: String(document['id']) }
 }
 
 function unlessMalformed(error: unknown): undefined {

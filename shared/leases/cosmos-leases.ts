@@ -1,10 +1,11 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
-import { withoutSystemProperties } from '../document.ts'
 import type { Target } from '../targets/target.ts'
 import type { Burden } from './budget.ts'
 import { unless } from './conditional-write.ts'
+import { parseLease, readLease } from './cosmos-lease-document.ts'
 import { type Holder, type Lease, leaseDocument, leaseId, type StoredLease } from './lease.ts'
+import { isLive } from './lease-conditions.ts'
 import { mintingTime } from './lease-states.ts'
 
 /** Where leases are kept. Every change of state is conditional on the version that was read. */
@@ -56,25 +57,23 @@ export function cosmosLeases(container: Container): LeaseStore {
     read: (slot, generation) =>
       askCosmos('lease_unavailable', async () => {
         const { resource } = await container.item(leaseId(slot, generation), slot).read<Document>()
-        return resource && stored(resource)
+        return resource && parseLease(resource)
       }),
     create: lease =>
-      unless([409], async () => stored((await container.items.create<Document>(lease)).resource ?? missing())),
+      unless([409], async () => parseLease((await container.items.create<Document>(lease)).resource ?? missing())),
     replace: (lease, etag) =>
       unless([412], async () => {
         const accessCondition = { type: 'IfMatch', condition: etag }
         const { resource } = await container.item(lease.id, lease.slot).replace<Document>(lease, { accessCondition })
-        return stored(resource ?? missing())
+        return parseLease(resource ?? missing())
       }),
     async *live(from) {
-      const query =
-        'SELECT * FROM c WHERE c.state IN ("reserved", "active") ' +
-        'OR (c.state = "revoking" AND (c.attempts > 0 OR (c.cause = "expired" AND c.onExpiry = "finish-transactions")))'
+      const query = `SELECT * FROM c WHERE ${isLive}`
       const start = from === undefined ? {} : { continuationToken: from }
       const pages = container.items.query<Document>(query, { maxItemCount: pageSize, ...start })
       while (pages.hasMoreResults()) {
         const { resources, continuationToken } = await askCosmos('lease_unavailable', () => pages.fetchNext())
-        yield { leases: (resources ?? []).map(storedOrUnreadable), next: continuationToken }
+        yield { leases: (resources ?? []).map(readLease), next: continuationToken }
       }
     },
     async heldBy({ issuer, subject, podUid }) {
@@ -88,8 +87,7 @@ export function cosmosLeases(container: Container): LeaseStore {
           { name: '@pod', value: podUid ?? null },
         ],
       })
-      const { resources } = await askCosmos('lease_unavailable', () => query.fetchAll())
-      return resources.map(stored)
+      return askCosmos('lease_unavailable', async () => (await query.fetchAll()).resources.map(parseLease))
     },
     async burdenOf(target, since, { liveAccounts = Infinity, mintsPerMinute = Infinity }) {
       const mintUntil = new Date(since + mintingTime).toISOString()
@@ -138,20 +136,10 @@ export function cosmosLeases(container: Container): LeaseStore {
       const pages = container.items.query<Document>(query, { maxItemCount: pageSize })
       while (pages.hasMoreResults()) {
         const { resources } = await askCosmos('lease_unavailable', () => pages.fetchNext())
-        yield* (resources ?? []).map(storedOrUnreadable)
+        yield* (resources ?? []).map(readLease)
       }
     },
   }
-}
-
-function stored(document: Document): StoredLease {
-  return { lease: leaseDocument.parse(withoutSystemProperties(document)), etag: String(document['_etag']) }
-}
-
-function storedOrUnreadable(document: Document): StoredLease | UnreadableLease {
-  const parsed = leaseDocument.safeParse(withoutSystemProperties(document))
-  if (parsed.success) return { lease: parsed.data, etag: String(document['_etag']) }
-  return { unreadable: String(document['id']) }
 }
 
 function stateOf(value: unknown): Lease['state'] | 'unreadable' {

@@ -47,9 +47,13 @@ export interface LeaseQuery {
 
 /** The container has the places under quotas too. */
 export const isLease = 'NOT STARTSWITH(c.id, "place-")'
+/**
+ * Whether a lease's account may give access from now on: it is being made, or there, or its sessions may finish a
+ * transaction, or an attempt to end it failed.
+ */
 export const isLive =
-  '(c.state IN ("reserved", "active") ' +
-  'OR c.state = "revoking" AND c.cause = "expired" AND c.onExpiry = "finish-transactions")'
+  '(c.state IN ("reserved", "active") OR c.state = "revoking" ' +
+  'AND (c.attempts > 0 OR c.cause = "expired" AND c.onExpiry = "finish-transactions"))'
 const isStuck = 'c.state = "revoking" AND c.attempts > 0'
 
 /** The query for the leases of a filter that are of those namespaces; of the live ones only, where asked. */

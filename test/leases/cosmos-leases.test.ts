@@ -1,6 +1,7 @@
 import type { Container } from '@azure/cosmos'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { leaseCounter } from '../../shared/leases/cosmos-lease-counts.ts'
+import { cosmosLeaseSearch } from '../../shared/leases/cosmos-lease-search.ts'
 import { cosmosLeases, type LeaseStore, type UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
 import { type Lease, leaseId, parseLeaseId, type StoredLease } from '../../shared/leases/lease.ts'
 import { holderOf, newLease } from '../../shared/leases/lease-states.ts'
@@ -124,6 +125,19 @@ describe('the leases that may be a workload’s own', () => {
   })
 })
 
+test('one of a workload’s own that is torn makes them 503: nobody can tell whose it is', async () => {
+  await created(leaseOf('mine', { state: 'active' }))
+  await container.items.create({
+    id: 'torn',
+    slot: 'torn',
+    state: 'active',
+    workload: holderOf(paymentsApi),
+    share: 'pod',
+  })
+  const failure = await failureOf(store.heldBy(holderOf(paymentsApi)))
+  expect(failure).toMatchObject({ code: 'temporarily_unavailable', reason: 'lease_unavailable' })
+})
+
 describe('the leases that give access', () => {
   async function searched(search = searchLive(store), signal = new AbortController().signal) {
     const found: (StoredLease | UnreadableLease)[] = []
@@ -133,17 +147,21 @@ describe('the leases that give access', () => {
   const namesOf = (found: readonly (StoredLease | UnreadableLease)[]) =>
     found.map(one => ('lease' in one ? one.lease.target : one.unreadable)).toSorted()
 
-  test('are the reserved, the active, and those whose sessions may finish a transaction', async () => {
+  test('are the reserved, the active, those whose sessions may finish a transaction, and those that would not end', async () => {
     const mayFinish = { state: 'revoking', onExpiry: 'finish-transactions' } as const
     await created(leaseOf('reserved'))
     await created(leaseOf('active', { state: 'active' }))
     await created(leaseOf('finishing', { ...mayFinish, cause: 'expired' }))
     await created(leaseOf('released', { ...mayFinish, cause: 'released' }))
+    await created(leaseOf('stuck', { state: 'revoking', cause: 'released', attempts: 1 }))
     await created(leaseOf('ending', { state: 'revoking', cause: 'expired' }))
     await created(leaseOf('revoked', { ...mayFinish, state: 'revoked', cause: 'expired' }))
     await container.items.create({ id: 'place-0', slot: 'places', lease: 'any' })
     await container.items.create({ id: 'torn', slot: 'torn', state: 'active' })
-    expect(namesOf(await searched())).toEqual(['active', 'finishing', 'reserved', 'torn'])
+    expect(namesOf(await searched())).toEqual(['active', 'finishing', 'reserved', 'stuck', 'torn'])
+    // What an operator ends by a filter: what cannot be read cannot be marked.
+    const byFilter = await cosmosLeaseSearch(container).live({ issuer: paymentsApi.issuer.id }, 'all', 100)
+    expect(namesOf(byFilter)).toEqual(['active', 'finishing', 'reserved', 'stuck'])
   })
 
   test('are searched page by page, and a search without time goes on where it was, changed as they are meanwhile', async () => {
