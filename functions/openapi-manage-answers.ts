@@ -218,6 +218,8 @@ export const leaseRevoked = z.strictObject({
   refusedWithin: z.int().optional(),
   warnings: texts.optional(),
 })
+/** The timer ends the lease by the operator's word, where its server cannot be asked. */
+export const leaseAttested = z.strictObject({ lease, next: z.string() })
 export const leasesFound = z.strictObject({
   dryRun: z.literal(true),
   found: z.int(),

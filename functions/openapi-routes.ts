@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { goneBody } from './manage/attest-lease.ts'
 import { changeQuery } from './manage/changes.ts'
 import { decisionQuery } from './manage/decisions.ts'
 import { impactBody } from './manage/impact.ts'
@@ -29,6 +30,7 @@ import {
   endedRuleLeases,
   evaluation,
   impactReport,
+  leaseAttested,
   leaseRead,
   leaseRevoked,
   leasesFound,
@@ -251,6 +253,15 @@ const operationRows: readonly RouteRow[] = [
   }),
   row('leases/{lease}/revoke', {
     post: { summary: 'Ends a lease.', roles: ['Leases.Revoke'], answers: { 202: leaseRevoked }, errors: [404] },
+  }),
+  row('leases/{lease}/gone', {
+    post: {
+      summary: 'Says that the account of a stuck lease is gone, with its server.',
+      roles: ['Leases.Revoke'],
+      body: { type: json, schema: goneBody },
+      answers: { 202: leaseAttested },
+      errors: [404, 409],
+    },
   }),
 ]
 

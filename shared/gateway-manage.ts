@@ -5,6 +5,7 @@ import { type Doctor, doctor } from './doctor.ts'
 import { type Desk, type DeskDocuments, openDesk } from './gateway-manage-desk.ts'
 import { openEditors } from './gateway-manage-editors.ts'
 import { openRole, type RoleParts, type Surroundings } from './gateway-role.ts'
+import { attestLease } from './leases/attest-lease.ts'
 import { cosmosLeaseSearch } from './leases/cosmos-lease-search.ts'
 import { cosmosLeases } from './leases/cosmos-leases.ts'
 import { type LockedLeases, lockedLeaseCounter } from './leases/cosmos-locked-leases.ts'
@@ -96,7 +97,11 @@ function openOperations({ container, decisions }: RoleParts, now: () => number) 
       streams: container('streams'),
       checkpoints: container('checkpoints'),
     }),
-    leases: operatorLeases(search, revokeByOperator({ store, search, decisions, now })),
+    leases: operatorLeases(
+      search,
+      revokeByOperator({ store, search, decisions, now }),
+      attestLease({ store, decisions, now }),
+    ),
     posture: postureWriter({ store: cosmosPostureStore(container('posture')), decisions, now }),
   }
 }

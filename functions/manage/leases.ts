@@ -1,5 +1,6 @@
 import type { ManageGateway } from '../../shared/gateway.ts'
 import { jsonAnswer } from '../answer.ts'
+import { answerGone } from './attest-lease.ts'
 import { leaseIn, leaseQuery, notThere } from './lease-query.ts'
 import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperatorOf, type NamespacedRole } from './operator.ts'
@@ -15,6 +16,7 @@ export function registerLeases(manage: ManageGateway): void {
   register('leases-revoke', 'manage/leases/revoke', answerRevokeMatching)
   register('lease', 'manage/leases/{lease}', answerOne)
   register('lease-revoke', 'manage/leases/{lease}/revoke', answerRevokeOne)
+  register('lease-gone', 'manage/leases/{lease}/gone', answerGone)
 }
 
 function answerSearch(asked: Asked): Answering {

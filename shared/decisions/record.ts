@@ -108,7 +108,10 @@ export interface LeaseEndingEntry {
   readonly outcome: 'intended' | 'done' | 'failed'
   readonly follows?: RecordPosition
   readonly operator: Workload
-  readonly action: 'revoke'
+  /** `attest`: the operator says that the account is gone. */
+  readonly action: 'revoke' | 'attest'
+  /** What the operator says of it. */
+  readonly attested?: { readonly reason: string }
   /** Their ids: so few that they fit. Of more leases there are more entries. */
   readonly leases: readonly string[]
   /** By what they were found, where they were not named. */

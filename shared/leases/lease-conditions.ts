@@ -106,6 +106,7 @@ const shownMembers = leaseDocument.pick({
   lockdown: true,
   attempts: true,
   lastError: true,
+  attested: true,
   evidence: true,
 })
 const shown = shownMembers.extend({

@@ -41,6 +41,27 @@ export function ending(lease: Lease, cause: NonNullable<Lease['cause']>, dueAt: 
 }
 
 /**
+ * The stuck lease of which an operator says that its account is gone, due at once and before all that waits for the same
+ * server. Undefined where that is not for an operator to say at that time, in epoch milliseconds: its server can be
+ * asked, or its account may still work.
+ */
+export function attestedGone(lease: Lease, reason: string, now: number): Lease | undefined {
+  const isStuck = lease.state === 'revoking' && lease.attempts > 0 && cannotBeAsked(lease.lastError)
+  const isOver = Date.parse(lease.expiresAt) <= now && absenceCountsFrom(lease) <= now
+  return isStuck && isOver ? { ...lease, attested: { reason }, dueAt: lease.expiresAt } : undefined
+}
+
+/** Whether a revocation failed since the server of the lease is another by now, or is not to be reached. */
+export function cannotBeAsked(reason: string | undefined): boolean {
+  return reason === 'server_changed' || isAboutServer(reason)
+}
+
+/** Whether the next lease of the same server would fail alike. */
+export function isAboutServer(reason: string | undefined = ''): boolean {
+  return reason === 'target_unavailable' || reason.startsWith('vault_') || reason.startsWith('secret_')
+}
+
+/**
  * How long transactions may outlive their lease, in milliseconds. A token lives an hour as well; what is still open then
  * is taken for abandoned, and holds locks that nobody will let go of.
  */

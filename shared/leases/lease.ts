@@ -63,7 +63,7 @@ export const leaseDocument = z.object({
   /** What becomes of its sessions when it expires, as its target said. */
   onExpiry: z.enum(['end-sessions', 'finish-transactions']).default('end-sessions'),
   /** Why it is ending. */
-  cause: z.enum(['expired', 'lapsed', 'failed', 'released', 'lockdown', 'operator']).optional(),
+  cause: z.enum(['expired', 'lapsed', 'failed', 'released', 'lockdown', 'operator', 'attested']).optional(),
   /** The lockdown that ends it. */
   lockdown: z.string().optional(),
   attempts: z.int().default(0),
@@ -72,6 +72,8 @@ export const leaseDocument = z.object({
   /** Why the last attempt to end it failed, with what its target said of that. */
   lastError: z.string().optional(),
   lastDetail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  /** What an operator says of its account: it is gone, where nobody can ask its server any more. */
+  attested: z.object({ reason: z.string() }).optional(),
   evidence: z
     .object({
       /** The number of the try that saw this: those before it may have ended sessions. Documents older than this member lack it. */
@@ -80,7 +82,8 @@ export const leaseDocument = z.object({
       run: z.string().optional(),
       sessionsFound: z.number().optional(),
       sessionsEnded: z.number(),
-      absent: z.literal(true),
+      /** It was looked for and was not there; or an operator says so, and its server could not be asked. */
+      absent: z.union([z.literal(true), z.literal('attested')]),
       at: instant,
       /** What names the account as its definer and cannot be used any more, where the engine keeps such. */
       orphans: z.number().optional(),

@@ -1,4 +1,5 @@
 import type { Namespaces } from '../workload/namespaces.ts'
+import type { AttestLease } from './attest-lease.ts'
 import type { LeasePaging, LeaseSearch } from './cosmos-lease-search.ts'
 import type { UnreadableLease } from './cosmos-leases.ts'
 import type { StoredLease } from './lease.ts'
@@ -20,6 +21,8 @@ export interface OperatorLeases {
   read(id: string, namespaces: Namespaces): Promise<ShownLease | undefined>
   /** Marks a lease as due. `marked`: it was not on its way already. */
   revoke(id: string, revoker: Revoker): Promise<RevokedLease | undefined>
+  /** Takes the operator's word that its account is gone. Not `attested`: the lease is not stuck for want of its server. */
+  attest(id: string, reason: string, revoker: Revoker): Promise<ShownAttestation | undefined>
   /** The live leases of a filter, a thousand at most. */
   matching(filter: LeaseFilter, namespaces: Namespaces): Promise<MatchingLeases>
   /** Marks all of them as due, where they are as many as a dry run found. */
@@ -29,6 +32,11 @@ export interface OperatorLeases {
 export interface RevokedLease {
   readonly lease: ShownLease
   readonly marked: boolean
+}
+
+export interface ShownAttestation {
+  readonly lease: ShownLease
+  readonly attested: boolean
 }
 
 export interface MatchingLeases {
@@ -41,7 +49,7 @@ export type RevokedLeases =
   | { readonly kind: 'differs'; readonly found: number; readonly more: boolean }
 
 /** What operators may do with leases. */
-export function operatorLeases(search: LeaseSearch, revoke: RevokeByOperator): OperatorLeases {
+export function operatorLeases(search: LeaseSearch, revoke: RevokeByOperator, attest: AttestLease): OperatorLeases {
   return {
     async page(filter, namespaces, paging) {
       const page = await search.page(filter, namespaces, paging)
@@ -54,6 +62,10 @@ export function operatorLeases(search: LeaseSearch, revoke: RevokeByOperator): O
     async revoke(id, revoker) {
       const ended = await revoke.one(id, revoker)
       return ended && { lease: shownLease(ended.lease), marked: ended.marked }
+    },
+    async attest(id, reason, revoker) {
+      const said = await attest(id, reason, revoker)
+      return said && { lease: shownLease(said.lease), attested: said.attested }
     },
     async matching(filter, namespaces) {
       const { leases, more } = await revoke.matching(filter, namespaces)

@@ -55,11 +55,7 @@ const tries = 4
 
 /** No lease is marked without a record of who wanted it before, nor left without one of what came of it. */
 export function revokeByOperator({ store, search, decisions, now }: RevokeByOperatorOptions): RevokeByOperator {
-  async function read(id: string, namespaces: Namespaces): Promise<StoredLease | undefined> {
-    const place = parseLeaseId(id)
-    const found = place && (await store.read(place.slot, place.generation))
-    return found && isOfNamespaces(found.lease, namespaces) ? found : undefined
-  }
+  const read = (id: string, namespaces: Namespaces) => readOfNamespaces(store, id, namespaces)
 
   /** The timer and exchanges may change it meanwhile: then it is looked at again. */
   async function mark(found: StoredLease, { namespaces }: Revoker): Promise<EndedLease> {
@@ -132,6 +128,17 @@ export function revokeByOperator({ store, search, decisions, now }: RevokeByOper
       return { kind: 'marked', leases: ended }
     },
   }
+}
+
+/** Undefined where there is none of that id, or it is of another namespace. Throws 503 `lease_unavailable`. */
+export async function readOfNamespaces(
+  store: Pick<LeaseStore, 'read'>,
+  id: string,
+  namespaces: Namespaces,
+): Promise<StoredLease | undefined> {
+  const place = parseLeaseId(id)
+  const found = place && (await store.read(place.slot, place.generation))
+  return found && isOfNamespaces(found.lease, namespaces) ? found : undefined
 }
 
 /** The lease as an operator ends it, at a time in epoch milliseconds; undefined where it is ending already. */

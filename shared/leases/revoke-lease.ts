@@ -5,7 +5,7 @@ import { type ExchangeError, type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease, StoredLease } from './lease.ts'
-import { absenceCountsFrom, accountOf, ending, sessionEndingOf } from './lease-states.ts'
+import { absenceCountsFrom, accountOf, cannotBeAsked, ending, isAboutServer, sessionEndingOf } from './lease-states.ts'
 import type { QuotaPlaces } from './quota.ts'
 
 export interface RevokeLeaseOptions {
@@ -44,19 +44,20 @@ export async function revokeLease(
   lockdown: Lockdown | undefined,
   options: RevokeLeaseOptions,
 ): Promise<'revoked' | 'failed' | 'unreachable' | 'skipped'> {
-  const { store, places, minterOf, now, signal } = options
+  const { store, places, now, signal } = options
   const claimed = await claim(found, lockdown, options)
   if (!claimed) return 'skipped'
   const { lease } = claimed
   // The account may be made while the answer is on its way: what counts is when it was asked for.
   const askedAt = now()
   try {
-    const seen = await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, askedAt), signal)
+    const seen = await endAccount(lease, options)
     if (askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
     // Before the lease is revoked, since nobody looks at it afterwards.
     await places.free(lease)
     const evidence = { ...seen, run: options.run, attempt: lease.tries }
-    const revoked: Lease = { ...lease, state: 'revoked', evidence, ttl: retention }
+    const cause = seen.absent === 'attested' ? 'attested' : lease.cause
+    const revoked: Lease = { ...lease, state: 'revoked', cause, evidence, ttl: retention }
     await options.decisions.write({ kind: 'revocation', decision: uuid(), outcome: 'revoked', ...told(revoked) })
     return (await store.replace(revoked, claimed.etag)) ? 'revoked' : 'skipped'
   } catch (error) {
@@ -65,13 +66,21 @@ export async function revokeLease(
     const isCutOff = reason === 'deadline' && signal.aborted && now() - askedAt < fairTime
     if (reason === 'sessions_busy' || isCutOff) return await leaveForNow(claimed, reason, options)
     await postpone(claimed, failure, options)
-    return isAboutTarget(reason) ? 'unreachable' : 'failed'
+    return isAboutServer(reason) ? 'unreachable' : 'failed'
   }
 }
 
-/** Whether the next lease of the same target would fail alike. */
-function isAboutTarget(reason: Reason): boolean {
-  return reason === 'target_unavailable' || reason.startsWith('vault_') || reason.startsWith('secret_')
+/** Ends the account. Where its server cannot be asked, what an operator says of it is what there is to see. */
+async function endAccount(
+  lease: Lease,
+  { minterOf, now, signal }: RevokeLeaseOptions,
+): Promise<NonNullable<Lease['evidence']>> {
+  try {
+    return await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
+  } catch (error) {
+    if (!lease.attested || !cannotBeAsked(toExchangeError(error).reason)) throw error
+    return { sessionsEnded: 0, absent: 'attested', at: new Date(now()).toISOString() }
+  }
 }
 
 /** Marks the lease as ending and takes it for this run. Undefined where another run was first. */
@@ -131,6 +140,7 @@ async function postpone(
   await store.replace({ ...lease, attempts, lastError, lastDetail, dueAt }, etag).catch(() => undefined)
 }
 
-function told({ id, target, account, workload, scopes, cause, lockdown, evidence, rules, decision }: Lease) {
-  return { lease: { id, target, account, workload, scopes, cause, lockdown, evidence, rules, reservedBy: decision } }
+function told({ id, target, account, workload, scopes, cause, lockdown, attested, evidence, rules, decision }: Lease) {
+  const why = { cause, lockdown, attested, evidence }
+  return { lease: { id, target, account, workload, scopes, ...why, rules, reservedBy: decision } }
 }

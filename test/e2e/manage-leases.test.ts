@@ -118,6 +118,39 @@ test('neither salt, settings nor what a password is made of is in any answer', a
   }
 })
 
+describe('a lease that is stuck since its server is another by now', () => {
+  const gone = (id: string, body: unknown) => manage(`leases/${id}/gone`, { method: 'POST', body })
+  const reason = 'upgraded on 1 June, ticket 4711'
+  const past = new Date(Date.now() - 60_000).toISOString()
+
+  test('ends by an operator’s word that its account is gone, and the log tells whose and why', async () => {
+    const { id } = await live()
+    const account = 'cw_local_zzzzyyyyxxxxwwww'
+    await stack.changeLease(id, { account, server: 'another', expiresAt: past, dueAt: past })
+    await stack.gateway.runTimer('revoke-expired')
+    expect(await stored(id)).toMatchObject({ state: 'revoking', lastError: 'server_changed' })
+    const answer = await gone(id, { reason })
+    expect(answer.status).toBe(202)
+    expect(answer.body).toMatchObject({ lease: { id, state: 'revoking', attested: { reason } } })
+    await stack.gateway.runTimer('revoke-expired')
+    expect(await stored(id)).toMatchObject({ state: 'revoked', cause: 'attested', evidence: { absent: 'attested' } })
+    const told = (await stack.records()).filter(({ leases }) => Array.isArray(leases) && leases.includes(id))
+    expect(told.map(({ action, outcome }) => [action, outcome])).toEqual([
+      ['attest', 'intended'],
+      ['attest', 'done'],
+    ])
+    expect(told[0]).toMatchObject({ attested: { reason }, operator: { issuer: { kind: 'entra' } } })
+  })
+
+  test('and no other does, nor without a reason', async () => {
+    const { id } = await live()
+    expect((await gone(id, { reason })).status).toBe(409)
+    expect((await gone(id, {})).status).toBe(400)
+    expect((await gone('none', { reason })).status).toBe(404)
+    expect(await stored(id)).toMatchObject({ state: 'active' })
+  })
+})
+
 describe('a lease that an operator revokes', () => {
   test('ends with its session at the next run of the timer, is not released again, and the log tells who and why', async () => {
     const { audience, issued, id } = await live()

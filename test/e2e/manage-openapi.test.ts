@@ -287,6 +287,15 @@ test('leases, and what a removed rule left behind, answer as described', async (
   })
   expect((await described('POST', `${one[0]}/revoke`, `${one[1]}/revoke`)).body).toMatchObject({ marked: false })
   expect((await described('GET', '/manage/leases/{lease}', `/manage/leases/${'0'.repeat(64)}.0`)).status).toBe(404)
+  const word = [`${one[0]}/gone`, `${one[1]}/gone`] as const
+  const body = { reason: 'decommissioned' }
+  expect((await described('POST', ...word, { body })).status).toBe(409)
+  expect((await described('POST', ...word, { body: {} })).status).toBe(400)
+  const past = new Date(Date.now() - 60_000).toISOString()
+  const stuck = { state: 'revoking', attempts: 1, lastError: 'server_changed', mintUntil: past, expiresAt: past }
+  await stack.changeLease(String(lease), stuck)
+  expect((await described('POST', ...word, { body })).body).toMatchObject({ lease: { attested: body } })
+  expect((await described('POST', word[0], `/manage/leases/${'0'.repeat(64)}.0/gone`, { body })).status).toBe(404)
   const rule = '/manage/rules/orders-db/payments-api-orders/revoke-leases'
   expect((await described('POST', '/manage/rules/{target}/{id}/revoke-leases', rule)).status).toBe(409)
   const gone = '/manage/rules/orders-db/never-there/revoke-leases'

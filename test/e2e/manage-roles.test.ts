@@ -71,6 +71,7 @@ const table: ReadonlyMap<string, readonly string[]> = new Map([
   ['GET leases/{lease}', seeLeases],
   ['POST leases/revoke', ['Leases.Revoke']],
   ['POST leases/{lease}/revoke', ['Leases.Revoke']],
+  ['POST leases/{lease}/gone', ['Leases.Revoke']],
   ['POST targets/{id}/check', ['Trust.Write']],
   ['POST issuers/{id}/check', ['Trust.Write']],
   ['GET checks/{id}', ['Trust.Write']],

@@ -467,6 +467,39 @@ describe('two runs at once', () => {
   })
 })
 
+describe('a lease whose account an operator says is gone', () => {
+  async function attested(): Promise<void> {
+    const lease = await activeLease()
+    clock.time = Date.parse(lease.expiresAt)
+    store.put({ ...lease, state: 'revoking', cause: 'expired', attested: { reason: 'decommissioned' } })
+  }
+
+  test.each(['server_changed', 'target_unavailable', 'secret_not_found'] as const)(
+    'ends by that where its server answers %s, and the evidence says by what',
+    async reason => {
+      await attested()
+      revoke = () => Promise.reject(unavailable(reason))
+      expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+      const seen = { absent: 'attested', sessionsEnded: 0, run: runs[0], at: new Date(clock.time).toISOString() }
+      expect(only()).toMatchObject({ state: 'revoked', cause: 'attested', evidence: seen, ttl: 7 * 86_400 })
+      expect(entries).toMatchObject([{ lease: { cause: 'attested', attested: { reason: 'decommissioned' } } }])
+    },
+  )
+
+  test('ends by what is seen where its server can be asked', async () => {
+    await attested()
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'expired', evidence })
+  })
+
+  test('stays where its server refuses: the account is there', async () => {
+    await attested()
+    revoke = () => Promise.reject(unavailable('target_refused'))
+    expect(await run()).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoking', attempts: 1 })
+  })
+})
+
 describe('a lease that is in hand when the time of its run is over', () => {
   async function cutOffAfter(milliseconds: number): Promise<void> {
     const lease = await activeLease()
