@@ -6,7 +6,7 @@ import type { Answer } from '../running-stack.ts'
 import type { CrashStack, NewPod } from './crash-stack.ts'
 import { createGate } from './gate.ts'
 import { startHttpsProxy } from './https-proxy.ts'
-import { cosmosStep, type Point, vaultStep } from './steps.ts'
+import { cosmosStep, type Point, timerStep, vaultStep } from './steps.ts'
 
 /** A gateway process that has done nothing yet, all of whose messages are seen on their way. */
 export interface ObservedGateway {
@@ -14,6 +14,8 @@ export interface ObservedGateway {
   readonly exited: Promise<number | null>
   /** One exchange. Undefined where the process ended, or was ended, before it had answered. */
   ask(pod: NewPod): Promise<Answer | undefined>
+  /** One run of a timer. Never settles where the process is ended meanwhile. */
+  runTimer(name: string): Promise<void>
   /** Kills it at the first message that comes to the point; that message goes no further. Resolves when it is dead. */
   killAt(point: Point): Promise<void>
   /** Stops it there as it stands. What is on its way stays there. Resolves when that has happened. */
@@ -24,17 +26,21 @@ export interface ObservedGateway {
   stop(): Promise<void>
 }
 
-export async function startObservedGateway(stack: CrashStack): Promise<ObservedGateway> {
+export async function startObservedGateway(
+  stack: CrashStack,
+  role: 'exchange' | 'timers' = 'exchange',
+): Promise<ObservedGateway> {
   const { cosmos, vault, certificate, tenant } = stack
   const gate = createGate()
-  const cosmosProxy = await startHttpsProxy({ to: cosmos.url, certificate, gate, stepOf: cosmosStep })
+  const stepOf = role === 'exchange' ? cosmosStep : timerStep
+  const cosmosProxy = await startHttpsProxy({ to: cosmos.url, certificate, gate, stepOf })
   const vaultProxy = await startHttpsProxy({ to: vault.url, certificate, gate, stepOf: vaultStep })
   // Cosmos DB knows itself by its own URL alone: a token for the proxy's is one for it.
   const sign: typeof tenant.sign = claims =>
     tenant.sign({ ...claims, aud: claims['aud'] === cosmosProxy.url ? cosmos.url : claims['aud'] })
   const identity = await startIdentityEndpoint({ identities: Object.values(identities), tenant: { sign } })
   const host = await startOnFreePort(stack, {
-    CAUSEWAY_ROLE: 'exchange',
+    CAUSEWAY_ROLE: role,
     CAUSEWAY_WORKLOAD_RATE: '100000',
     CAUSEWAY_COSMOS_ENDPOINT: cosmosProxy.url,
     CAUSEWAY_VAULTS: JSON.stringify({ corp: vaultProxy.url }),
@@ -50,6 +56,7 @@ export async function startObservedGateway(stack: CrashStack): Promise<ObservedG
       if (answer?.status === 200) await gate.pass('token response', 'after')
       return answer
     },
+    runTimer: name => host.runTimer(name),
     async killAt(point) {
       await gate.closeAt(point, () => host.kill('SIGKILL'))
       await host.exited

@@ -12,7 +12,19 @@ export const steps = [
   'lease activation',
   'token response',
 ] as const
-export type Step = (typeof steps)[number]
+
+/** What of a revocation can be seen from outside, in the order in which the timer does it. */
+export const revocationSteps = [
+  'lease claim',
+  'revoker password read',
+  'database login',
+  'account lock',
+  'account drop',
+  'place freeing',
+  'revocation record',
+  'lease end',
+] as const
+export type Step = (typeof steps)[number] | (typeof revocationSteps)[number]
 
 /** A moment of an exchange: `before` whom it concerns has seen the message, or `after` it did as asked and before its answer. */
 export interface Point {
@@ -28,6 +40,12 @@ export const points: readonly Point[] = steps
   ])
   // Before it there is nothing to be seen but that the lease was activated.
   .filter(({ step, side }) => step !== 'token response' || side === 'after')
+
+/** Every moment of a revocation. */
+export const revocationPoints: readonly Point[] = revocationSteps.flatMap<Point>(step => [
+  { step, side: 'before' },
+  { step, side: 'after' },
+])
 
 /** How a point is called in the name of a test. */
 export function nameOf({ step, side }: Point): string {
@@ -52,15 +70,26 @@ export function cosmosStep({ method, path, headers, body }: SeenRequest): Step |
   return container === 'decisions' ? 'decision record' : undefined
 }
 
+/** The step of a revocation that a request to Cosmos DB is. */
+export function timerStep({ method, path, body }: SeenRequest): Step | undefined {
+  if (method === 'PUT' && path.includes('/colls/leases/docs/place-')) return 'place freeing'
+  if (method === 'PUT' && body.includes('"state":"revoking"')) return 'lease claim'
+  if (method === 'PUT' && body.includes('"state":"revoked"')) return 'lease end'
+  return method === 'POST' && body.includes('"kind":"revocation"') ? 'revocation record' : undefined
+}
+
 /** The step that a request to Key Vault is. The SDK's first one has no token, and is about none. */
 export function vaultStep({ path, headers }: SeenRequest): Step | undefined {
   if (headers.authorization === undefined) return undefined
   if (path.startsWith('/secrets/causeway-derivation-key')) return 'derivation key read'
+  if (path.startsWith('/secrets/orders-db-revoker')) return 'revoker password read'
   return path.startsWith('/secrets/orders-db-minter') ? 'admin password read' : undefined
 }
 
 /** The step that a message to PostgreSQL begins. The login is no such message: it has a form of its own. */
 export function statementStep(message: string): Step | undefined {
   if (message.includes('clock_timestamp()) * 1000')) return 'database survey'
-  return message.includes('CREATE ROLE') ? 'account statement' : undefined
+  if (message.includes('CREATE ROLE')) return 'account statement'
+  if (message.includes('ALTER ROLE') && message.includes('NOLOGIN')) return 'account lock'
+  return message.includes('DROP ROLE') ? 'account drop' : undefined
 }
