@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type AskManage, askingOf } from '../e2e/operator-requests.ts'
 import type { Answer } from '../running-stack.ts'
 import { type CrashStack, type NewPod, settled, startCrashStack } from './crash-stack.ts'
 import { findWrongs } from './invariants.ts'
@@ -7,9 +8,11 @@ import { type ObservedGateway, startObservedGateway } from './observed-gateway.t
 import { nameOf, type Point, points } from './steps.ts'
 
 let stack: CrashStack
+let manage: AskManage
 
 beforeAll(async () => {
   stack = await startCrashStack()
+  manage = await askingOf(stack)
 })
 afterAll(() => stack?.stop())
 
@@ -91,12 +94,22 @@ async function lockDown(pod: NewPod): Promise<void> {
   await stack.documents.container('lockdowns').items.create(lockdown)
 }
 
+/** An operator ends the leases that the pod has, by `/manage/leases`. */
+async function revokeLeases(pod: NewPod): Promise<void> {
+  for (const { id } of await stack.leasesOf([pod])) {
+    const { status, body } = await manage(`leases/${id}/revoke`, { method: 'POST' })
+    expect({ status, body }).toMatchObject({ status: 202, body: { marked: true } })
+  }
+}
+
 async function expectNothingWorks(pod: NewPod): Promise<void> {
   await runTimerUntil(pod, 'revoked')
   expect(await findWrongs(stack, [pod])).toEqual([])
 }
 
 const named = points.map(point => [nameOf(point), point] as const)
+/** Where the account is being made, or released: an operator's revocation goes the way of a lockdown's elsewhere. */
+const around = named.filter(([, { step }]) => step === 'account statement' || step === 'lease activation')
 
 describe('a minter that is frozen', { timeout: 180_000 }, () => {
   test.concurrent.each(named)(
@@ -130,6 +143,17 @@ describe('a minter that is frozen', { timeout: 180_000 }, () => {
       const { pod, thaw } = await freezeAt(point)
       await lockDown(pod)
       await runTimerUntil(pod, 'revoking', 'revoked')
+      await thaw()
+      await expectNothingWorks(pod)
+    },
+  )
+
+  test.concurrent.each(around)(
+    '%s while an operator revokes its lease by /manage, and wakes before its time is up, releases nothing that goes on working',
+    async (_, point) => {
+      const { pod, thaw } = await freezeAt(point)
+      await revokeLeases(pod)
+      await stack.endDue()
       await thaw()
       await expectNothingWorks(pod)
     },
