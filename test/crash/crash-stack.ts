@@ -14,6 +14,8 @@ import { type PostgresqlProxy, startPostgresqlProxy } from './postgresql-proxy.t
 export interface NewPod {
   readonly uid: string
   readonly token: string
+  /** The target that it asks for. */
+  readonly audience: string
 }
 
 /** An answer that a client received. */
@@ -30,7 +32,8 @@ export interface CrashStack extends RunningStack {
   readonly observed: Set<Host>
   /** Every answer 200 that any client received. */
   readonly received: readonly Received[]
-  newPod(): Promise<NewPod>
+  /** It asks for that target: one on PostgreSQL unless said. */
+  newPod(audience?: string): Promise<NewPod>
   /** One exchange at a gateway, the stack's own unless said. Undefined where the connection ended without an answer. */
   ask(pod: NewPod, url?: string): Promise<Answer | undefined>
   /** Asks again and again, as clients do, until it is answered 200, or an exchange that began after `latest` was not. */
@@ -42,7 +45,7 @@ export interface CrashStack extends RunningStack {
   endDue(): Promise<void>
 }
 
-/** The target of every exchange here: its connections go by way of the proxy. */
+/** The target of every exchange here, unless said: its connections go by way of the proxy. */
 const target = 'orders-crash'
 /** Beyond what tests ask for at once. */
 const rate = { CAUSEWAY_WORKLOAD_RATE: '100000', CAUSEWAY_ISSUER_RATE: '100000' }
@@ -59,7 +62,7 @@ export async function startCrashStack(): Promise<CrashStack> {
   }
   process.on('exit', killAll)
 
-  async function newPod(): Promise<NewPod> {
+  async function newPod(asksFor = target): Promise<NewPod> {
     const [model] = pods
     if (!model) throw new TypeError('the world has pods')
     const pod = { ...model, uid: randomUUID(), name: `api-${randomUUID()}` }
@@ -67,11 +70,11 @@ export async function startCrashStack(): Promise<CrashStack> {
     const { namespace, serviceAccount, name } = pod
     const token = await stack.cluster.token({ namespace, serviceAccount, pod: name, audiences: [audience] })
     stack.note(token)
-    return { uid: pod.uid, token }
+    return { uid: pod.uid, token, audience: asksFor }
   }
 
   async function ask(pod: NewPod, url = stack.gateway.url): Promise<Answer | undefined> {
-    const form = { grant_type: grantType, subject_token_type: jwt, subject_token: pod.token, audience: target }
+    const form = { grant_type: grantType, subject_token_type: jwt, subject_token: pod.token, audience: pod.audience }
     const answer = await post(`${url}/token`, new URLSearchParams(form)).catch(() => undefined)
     if (answer?.status !== 200) return answer
     received.push({ pod, answer })

@@ -4,12 +4,14 @@ import { startIdentityEndpoint } from '../../infra/local/identity.ts'
 import { startGateway } from '../../infra/local/stack.ts'
 import type { Answer } from '../running-stack.ts'
 import type { CrashStack, NewPod } from './crash-stack.ts'
-import { createGate } from './gate.ts'
+import { createGate, type Gate } from './gate.ts'
 import { startHttpsProxy } from './https-proxy.ts'
 import { cosmosStep, type Point, timerStep, vaultStep } from './steps.ts'
 
 /** A gateway process that has done nothing yet, all of whose messages are seen on their way. */
 export interface ObservedGateway {
+  /** Where its messages pass. */
+  readonly gate: Gate
   /** The exit code; null where it was killed. */
   readonly exited: Promise<number | null>
   /** One exchange. Undefined where the process ended, or was ended, before it had answered. */
@@ -50,6 +52,7 @@ export async function startObservedGateway(
   })
   stack.observed.add(host)
   return {
+    gate,
     exited: host.exited,
     async ask(pod) {
       const answer = await stack.ask(pod, host.url)

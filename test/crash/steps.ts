@@ -24,7 +24,10 @@ export const revocationSteps = [
   'revocation record',
   'lease end',
 ] as const
-export type Step = (typeof steps)[number] | (typeof revocationSteps)[number]
+
+/** What of a mint on MariaDB is not as elsewhere: the account is made locked, and opened with what it may do. */
+export const mysqlSteps = ['account statement', 'account opening'] as const
+export type Step = (typeof steps | typeof revocationSteps | typeof mysqlSteps)[number]
 
 /** A moment of an exchange: `before` whom it concerns has seen the message, or `after` it did as asked and before its answer. */
 export interface Point {
@@ -34,18 +37,22 @@ export interface Point {
 
 /** Every moment between reserve and response, and what is read right before. */
 export const points: readonly Point[] = steps
-  .flatMap<Point>(step => [
-    { step, side: 'before' },
-    { step, side: 'after' },
-  ])
+  .flatMap(bothSides)
   // Before it there is nothing to be seen but that the lease was activated.
   .filter(({ step, side }) => step !== 'token response' || side === 'after')
 
 /** Every moment of a revocation. */
-export const revocationPoints: readonly Point[] = revocationSteps.flatMap<Point>(step => [
-  { step, side: 'before' },
-  { step, side: 'after' },
-])
+export const revocationPoints = revocationSteps.flatMap(bothSides)
+
+/** Every moment at which an account on MariaDB is half made. */
+export const mysqlPoints = mysqlSteps.flatMap(bothSides)
+
+function bothSides(step: Step): readonly Point[] {
+  return [
+    { step, side: 'before' },
+    { step, side: 'after' },
+  ]
+}
 
 /** How a point is called in the name of a test. */
 export function nameOf({ step, side }: Point): string {
@@ -92,4 +99,10 @@ export function statementStep(message: string): Step | undefined {
   if (message.includes('CREATE ROLE')) return 'account statement'
   if (message.includes('ALTER ROLE') && message.includes('NOLOGIN')) return 'account lock'
   return message.includes('DROP ROLE') ? 'account drop' : undefined
+}
+
+/** The step that a statement to MariaDB is. */
+export function mysqlStep(message: string): Step | undefined {
+  if (message.includes('CREATE USER')) return 'account statement'
+  return message.includes('ACCOUNT UNLOCK') ? 'account opening' : undefined
 }
