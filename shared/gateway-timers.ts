@@ -1,5 +1,6 @@
 import type { Container } from '@azure/cosmos'
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'
+import type { Minter } from './credentials/credential-provider.ts'
 import { checkpointTaker, type TakeCheckpoint } from './decisions/checkpoint-run.ts'
 import { cosmosCheckpoints } from './decisions/cosmos-checkpoints.ts'
 import { keyVaultSigner } from './decisions/key-vault-signer.ts'
@@ -8,6 +9,7 @@ import { ownNames } from './leases/account-name.ts'
 import { type CountLeases, leaseCounter } from './leases/cosmos-lease-counts.ts'
 import { cosmosLeases } from './leases/cosmos-leases.ts'
 import { cosmosPlaces } from './leases/cosmos-places.ts'
+import { type RevokedSite, revokedSites } from './leases/cosmos-revoked-sites.ts'
 import { cosmosSightings } from './leases/cosmos-sightings.ts'
 import type { MintingTarget } from './leases/find-strays.ts'
 import type { Lease } from './leases/lease.ts'
@@ -41,7 +43,7 @@ export function openTimers(surroundings: Surroundings): TimersGateway {
   const { findProvider, open } = openProviders(readSecret, surroundings)
   const store = cosmosLeases(container('leases'))
   const places = quotaPlaces({ store: cosmosPlaces(container('leases')), now })
-  const minterOf = (lease: Lease) => {
+  const minterOf = (lease: Pick<Lease, 'provider' | 'settings'>) => {
     const provider = findProvider(lease.provider)
     const issuing = provider && open(provider, provider.settings.parse(lease.settings))
     if (issuing?.kind !== 'minted') throw new Error(`no minter is called ${lease.provider}`)
@@ -52,8 +54,10 @@ export function openTimers(surroundings: Surroundings): TimersGateway {
   )
   const lockdowns = () => standing.revoking(now())
   const steps = { store, places, decisions, minterOf, lockdowns, searchLive: searchLive(store), now }
+  const sites = revokedSites(container('leases'))
   const reconciling = {
-    targets: () => reconciled({ container: container('targets'), findProvider, open }, settings.deployment),
+    targets: () =>
+      reconciled({ container: container('targets'), findProvider, open, sites, minterOf }, settings.deployment),
     unasked: new Set<string>(),
     sightings: cosmosSightings(container('decisions'), settings.deployment),
     store,
@@ -90,7 +94,16 @@ function leaseObserver(countLeases: CountLeases, { leaseCounts }: GatewayTelemet
   }
 }
 
-async function* reconciled(options: MintingTargetsOptions, deployment: string): AsyncGenerator<MintingTarget> {
+interface ReconciledOptions extends MintingTargetsOptions {
+  readonly sites: () => AsyncIterable<RevokedSite>
+  readonly minterOf: (site: RevokedSite) => Minter<unknown>
+}
+
+/** The targets that there are, and then what leases tell of others: removed, moved elsewhere, or with another template. */
+async function* reconciled(
+  { sites, minterOf, ...options }: ReconciledOptions,
+  deployment: string,
+): AsyncGenerator<MintingTarget> {
   for await (const target of mintingTargets(options)) {
     if ('problem' in target) yield target
     else {
@@ -98,6 +111,20 @@ async function* reconciled(options: MintingTargetsOptions, deployment: string): 
       const { minter, longestName } = issuing
       yield { id, minter, names: ownNames({ ...account, longestName }, deployment) }
     }
+  }
+  for await (const site of sites()) {
+    const { prefix, target: id } = site
+    const minter = openedBy(minterOf, site)
+    if (minter) yield { id, minter, names: { prefix, isOwn: name => name.startsWith(prefix) }, onlyRevoked: true }
+  }
+}
+
+/** Undefined where its provider is no more, or takes other settings by now: nobody can ask there. */
+function openedBy(minterOf: ReconciledOptions['minterOf'], site: RevokedSite): Minter<unknown> | undefined {
+  try {
+    return minterOf(site)
+  } catch {
+    return undefined
   }
 }
 

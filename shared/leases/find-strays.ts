@@ -6,9 +6,16 @@ import type { LeaseStore } from './cosmos-leases.ts'
 import { drain, inParallel } from './drain.ts'
 
 /** A target on which this deployment makes accounts, or what is wrong with its document. */
-export type MintingTarget =
-  | { readonly id: string; readonly minter: Minter<unknown>; readonly names: OwnNames }
-  | { readonly id: string; readonly problem: string }
+export type MintingTarget = AskedTarget | { readonly id: string; readonly problem: string }
+
+/** Who lists the accounts of a target. */
+interface AskedTarget {
+  readonly id: string
+  readonly minter: Minter<unknown>
+  readonly names: OwnNames
+  /** It is known by leases alone: what has no lease there is nobody's business here. */
+  readonly onlyRevoked?: boolean
+}
 
 /** A stray, and who can remove it. */
 export type FoundStray = Stray & { readonly minter: Minter<unknown> }
@@ -36,7 +43,7 @@ export interface FoundStrays {
   readonly complete: boolean
 }
 
-type Listed = Pick<FoundStray, 'account' | 'target' | 'minter'>
+type Listed = Pick<FoundStray, 'account' | 'target' | 'minter'> & Pick<AskedTarget, 'onlyRevoked'>
 
 const workers = 4
 /** How long one target may take to list its accounts, and all of them together, in milliseconds. */
@@ -56,11 +63,16 @@ export async function findStrays({ targets, store, unasked, signal }: FindStrays
   unasked.clear()
   const list = async (target: MintingTarget) => {
     if ('problem' in target) return void failed.set(target.id, 'target_unreadable')
+    const { id, minter, onlyRevoked = false } = target
     const names = await accountsOf(target, time).catch(error => {
-      unasked.add(target.id)
-      failed.set(target.id, toExchangeError(error).reason)
+      // A server that nothing but old leases name may be gone for good.
+      if (onlyRevoked) return
+      unasked.add(id)
+      failed.set(id, toExchangeError(error).reason)
     })
-    for (const account of names ?? []) listed.set(account, { account, target: target.id, minter: target.minter })
+    for (const account of names ?? []) {
+      if (!onlyRevoked || !listed.has(account)) listed.set(account, { account, target: id, minter, onlyRevoked })
+    }
   }
   const listOrDefer = async (target: MintingTarget) => {
     if (deadBefore.has(target.id)) last.push(target)
@@ -71,22 +83,20 @@ export async function findStrays({ targets, store, unasked, signal }: FindStrays
   const deferred = last.values()
   await inParallel(workers, () => drain(deferred, list, time))
   const states = await store.statesOf([...listed.keys()])
-  const servers = [...Map.groupBy(listed.values(), ({ minter }) => minter).values()].map(accounts => ({
+  const own = [...listed.values()].filter(one => !one.onlyRevoked || states.get(one.account) === 'revoked')
+  const servers = [...Map.groupBy(own, ({ minter }) => minter).values()].map(accounts => ({
     accounts: accounts.length,
     strays: accounts.flatMap(account => strayOf(account, states.get(account.account))),
   }))
   return { servers, failed, complete: !time.aborted }
 }
 
-function strayOf(listed: Listed, state: string | undefined): readonly FoundStray[] {
-  if (state === undefined) return [{ ...listed, lease: 'none' }]
-  return state === 'revoked' ? [{ ...listed, lease: 'revoked' }] : []
+function strayOf({ account, target, minter }: Listed, state: string | undefined): readonly FoundStray[] {
+  if (state === undefined) return [{ account, target, minter, lease: 'none' }]
+  return state === 'revoked' ? [{ account, target, minter, lease: 'revoked' }] : []
 }
 
-async function accountsOf(
-  { minter, names }: Extract<MintingTarget, { minter: unknown }>,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
+async function accountsOf({ minter, names }: AskedTarget, signal: AbortSignal): Promise<readonly string[]> {
   const own: string[] = []
   const time = AbortSignal.any([signal, AbortSignal.timeout(listingTime)])
   for await (const { name } of minter.accounts(names.prefix, time)) if (names.isOwn(name)) own.push(name)

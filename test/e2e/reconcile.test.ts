@@ -26,6 +26,13 @@ async function runReconcile(awaited: (found: readonly Document[]) => boolean): P
   return until(reconciliations, awaited)
 }
 
+/** An hour goes by: what a run wrote is as old as that. */
+async function anHourAgo(written: Document | undefined, id: string): Promise<void> {
+  const { _rid, _self, _etag, _attachments, _ts, ...record } = written ?? {}
+  const at = new Date(Date.now() - 60 * 60_000).toISOString()
+  await stack.documents.container('decisions').items.create({ ...record, id, at })
+}
+
 test('an account that nobody answers for is removed by the second run that sees it, and no other is', async () => {
   const alive = await Promise.all(
     Array.from({ length: 6 }, async () => {
@@ -39,10 +46,7 @@ test('an account that nobody answers for is removed by the second run that sees 
   expect(seen).toMatchObject({ outcome: 'seen', strays: [{ account: stray, lease: 'none' }] })
   expect(await stack.accounts()).toContain(stray)
 
-  // An hour goes by: the run was an hour ago.
-  const { _rid, _self, _etag, _attachments, _ts, ...record } = seen as Record<string, unknown>
-  const at = new Date(Date.now() - 60 * 60_000).toISOString()
-  await stack.documents.container('decisions').items.create({ ...record, id: '000000999999', at })
+  await anHourAgo(seen, '000000999999')
   const found = await runReconcile(all => all.some(({ outcome }) => outcome === 'removed'))
   expect(found.find(({ outcome }) => outcome === 'removed')).toMatchObject({
     strays: [{ account: stray, lease: 'none', evidence: { absent: true, sessionsEnded: 0 } }],
@@ -51,6 +55,23 @@ test('an account that nobody answers for is removed by the second run that sees 
   expect(accounts).not.toContain(stray)
   expect(accounts).toContain(personal)
   for (const issued of alive) await (await logIn(issued)).end()
+})
+
+test('an account of a revoked lease that came back is removed, though its target names accounts otherwise by now', async () => {
+  const account = 'old_local_aaaabbbbccccdddd'
+  const audience = `orders-${randomUUID()}`
+  await stack.addTarget({ id: audience, like: 'orders-db', scopes: ['read'] })
+  const issued = await stack.issue({ audience, subject_token: await stack.podToken() })
+  await stack.changeLease(issued.lease_id ?? '', { state: 'revoked', account })
+  await inDatabase(`SET ROLE causeway_minter; CREATE ROLE ${account} LOGIN`)
+  const about = (outcome: string) => (all: readonly Document[]) =>
+    all.find(found => found['outcome'] === outcome && JSON.stringify(found['strays']).includes(account))
+  const seen = about('seen')(await runReconcile(all => about('seen')(all) !== undefined))
+  await anHourAgo(seen, '000000999997')
+  const removed = about('removed')(await runReconcile(all => about('removed')(all) !== undefined))
+  expect(removed).toMatchObject({ strays: [{ account, lease: 'revoked', evidence: { absent: true } }] })
+  const { rowCount } = await inDatabase(`SELECT FROM pg_roles WHERE rolname = '${account}'`)
+  expect(rowCount).toBe(0)
 })
 
 test('where the leases are gone, no account is removed by however many runs, and it is on record', async () => {
@@ -64,10 +85,7 @@ test('where the leases are gone, no account is removed by however many runs, and
   const found = await runReconcile(all => heldSoFar(all) > 0)
   const held = found.find(({ outcome }) => outcome === 'held')
   expect(JSON.stringify(held?.['strays'])).toContain(String(issued.credential['username']))
-  // An hour goes by: the run was an hour ago.
-  const { _rid, _self, _etag, _attachments, _ts, ...record } = held ?? {}
-  const at = new Date(Date.now() - 60 * 60_000).toISOString()
-  await stack.documents.container('decisions').items.create({ ...record, id: '000000999998', at })
+  await anHourAgo(held, '000000999998')
   const seenTwice = heldSoFar(await reconciliations())
   await runReconcile(all => heldSoFar(all) > seenTwice)
   expect(await stack.accounts()).toEqual(accounts)

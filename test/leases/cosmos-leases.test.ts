@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { leaseCounter } from '../../shared/leases/cosmos-lease-counts.ts'
 import { cosmosLeaseSearch } from '../../shared/leases/cosmos-lease-search.ts'
 import { cosmosLeases, type LeaseStore, type UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
+import { type RevokedSite, revokedSites } from '../../shared/leases/cosmos-revoked-sites.ts'
 import { type Lease, leaseId, parseLeaseId, type StoredLease } from '../../shared/leases/lease.ts'
-import { holderOf, newLease } from '../../shared/leases/lease-states.ts'
+import { holderOf, locationOf, newLease } from '../../shared/leases/lease-states.ts'
 import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
 import { searchLive } from '../../shared/leases/search-live.ts'
 import { slotAt } from '../../shared/leases/slot.ts'
@@ -303,6 +304,45 @@ describe('the count of leases', () => {
 
   test('says nothing where the time did not suffice', async () => {
     expect(await leaseCounter(container, () => noon)(AbortSignal.abort())).toBe(undefined)
+  })
+})
+
+describe('the sites of revoked leases', () => {
+  async function sites(search: ReturnType<typeof revokedSites>) {
+    const found: RevokedSite[] = []
+    for await (const site of search()) found.push(site)
+    return found
+  }
+
+  test('are each server once, with what the names there begin with, and none of leases that live', async () => {
+    const revoked = (target: string, account: string, host: string): Lease => {
+      const lease = leaseOf(target, { state: 'revoked', account, settings: { host } })
+      return { ...lease, id: leaseId(lease.slot, lease.generation), location: locationOf(lease) }
+    }
+    await created(revoked('first', 'cw_test_aaaa', 'here'))
+    await created(revoked('second', 'cw_test_bbbb', 'here'))
+    await created(revoked('third', 'old_test_cccc', 'here'))
+    await created(revoked('fourth', 'cw_test_dddd', 'there'))
+    await created({ ...revoked('live', 'cw_test_eeee', 'elsewhere'), state: 'active' })
+    await created(revoked('odd', 'of_another_form', 'elsewhere'))
+    const search = revokedSites(container)
+    const found = await sites(search)
+    expect(found.map(({ prefix, settings }) => [prefix, settings]).toSorted()).toEqual([
+      ['cw_test_', { host: 'here' }],
+      ['cw_test_', { host: 'there' }],
+      ['old_test_', { host: 'here' }],
+    ])
+    // A search that came to the end begins again.
+    expect(await sites(search)).toEqual(found)
+  })
+
+  test('cannot be told where Cosmos DB fails, and are searched from the start again', async () => {
+    await created(leaseOf('orders', { state: 'revoked' }))
+    const search = revokedSites(container)
+    standIn.cosmos.faults.add({ container: 'leases', action: 'query', status: 503 })
+    expect(await failureOf(sites(search))).toMatchObject({ reason: 'lease_unavailable' })
+    standIn.cosmos.faults.clear()
+    expect(await sites(search)).toHaveLength(1)
   })
 })
 

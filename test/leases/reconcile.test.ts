@@ -167,6 +167,59 @@ describe('an account with a lease stays', () => {
   })
 })
 
+describe('a server that leases alone name', () => {
+  const prefix = 'old_test_'
+  const isOwn = (name: string) => name.startsWith(prefix)
+
+  /** A server that no target names any more, with these accounts. */
+  function withSite(accounts: Set<string>, minter = minterOf(accounts)) {
+    return async function* () {
+      yield* targets()
+      yield { id: 'old-db', minter, names: { prefix, isOwn }, onlyRevoked: true }
+    }
+  }
+
+  test('loses the accounts that came back from the dead, and no other', async () => {
+    const [lease] = await live(1)
+    if (lease) store.put({ ...lease, id: 'old', account: 'old_test_back', state: 'revoked' })
+    if (lease) store.put({ ...lease, id: 'older', account: 'old_test_active', state: 'active' })
+    const sites = withSite(new Set(['old_test_back', 'old_test_active', 'old_test_unknown', 'other']))
+    await run({ targets: sites })
+    clock.time += 60 * minute
+    const found = await run({ targets: sites })
+    expect(found).toMatchObject({ accounts: 2, strays: 1, removed: 1, held: [], failed: {} })
+    expect(removals).toEqual(['old_test_back'])
+  })
+
+  test('is no failure where it cannot be asked: it may be gone for good', async () => {
+    const gone: Minter<unknown> = {
+      ...minterOf(new Set()),
+      // biome-ignore lint/correctness/useYield: it fails before it could
+      async *accounts() {
+        throw unavailable('target_unavailable')
+      },
+    }
+    expect(await run({ targets: withSite(new Set(), gone) })).toMatchObject({ failed: {}, complete: true })
+    expect(unasked).toEqual(new Set())
+  })
+
+  test('takes no stray from a target that names the same one', async () => {
+    await live(9)
+    const account = stray(1)
+    async function* both(): AsyncGenerator<MintingTarget> {
+      const names = { prefix: 'cw_test_', isOwn: (name: string) => name.startsWith('cw_test_') }
+      const site = { id: 'orders-db', minter: minterOf(ordersDb()), names, onlyRevoked: true }
+      yield site
+      yield* targets()
+      yield site
+    }
+    await run({ targets: both })
+    clock.time += 60 * minute
+    expect(await run({ targets: both })).toMatchObject({ accounts: 10, strays: 1, removed: 1 })
+    expect(removals).toEqual([account])
+  })
+})
+
 describe('too many strays to believe it', () => {
   test('an emptied container: nothing is removed, and it is on record', async () => {
     await live(8)
