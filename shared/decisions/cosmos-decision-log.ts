@@ -39,7 +39,9 @@ function cosmosStreams({ decisions, streams, onBatch }: StreamContainers): Strea
       attempt(async () => {
         onBatch?.(records.length)
         const operations = records.map(resourceBody => ({ operationType: 'Create' as const, resourceBody }))
-        return outcomeOfBatch(await decisions.items.batch(operations, records[0]?.stream, { abortSignal }))
+        // What was sent need not come back.
+        const options = { abortSignal, contentResponseOnWriteEnabled: false }
+        return outcomeOfBatch(await decisions.items.batch(operations, records[0]?.stream, options))
       }),
     async read(stream, ids, abortSignal) {
       const operations = ids.map(id => ({ operationType: 'Read' as const, id }))

@@ -34,7 +34,7 @@ export function recordContent(entry: DecisionEntry, room: number): RecordContent
   let excess = 0
   for (const cut of cuts) {
     const members = recordMembers(cut(excess))
-    const bytes = Buffer.byteLength(textOf(members))
+    const bytes = members.reduce((sum, { text }) => sum + Buffer.byteLength(text) + 1, 1)
     excess = bytes - room
     if (excess <= 0) return { members, bytes }
   }

@@ -25,6 +25,9 @@ export interface BatchOperation {
   readonly conditions: Preconditions
 }
 
+/** Which documents an answer shows: those that were written too, or those alone that were read. */
+export type ShownDocuments = 'all' | 'read'
+
 /** https://learn.microsoft.com/azure/cosmos-db/concepts-limits#per-request-limits */
 const maxOperations = 100
 
@@ -55,6 +58,7 @@ export function runBatch(
   container: Container,
   partition: PartitionKey,
   operations: readonly BatchOperation[],
+  shown: ShownDocuments,
 ): CosmosResponse {
   const transaction = container.begin(partition)
   const results: ItemResult[] = []
@@ -67,7 +71,7 @@ export function runBatch(
     }
   }
   transaction.commit()
-  return succeeded(results)
+  return succeeded(results.map((result, index) => asShown(result, operations[index]?.action, shown)))
 }
 
 function parseOperation(operation: unknown): BatchOperation {
@@ -101,6 +105,12 @@ function runOperation(container: Container, transaction: Transaction, operation:
     case 'changeFeed':
       throw new CosmosError(400, `A batch cannot hold a ${action}`)
   }
+}
+
+function asShown(result: ItemResult, action: DocumentAction | undefined, shown: ShownDocuments): ItemResult {
+  if (shown === 'all' || action === 'read') return result
+  const { document: _written, ...told } = result
+  return told
 }
 
 function succeeded(results: readonly ItemResult[]): CosmosResponse {

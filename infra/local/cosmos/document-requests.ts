@@ -1,5 +1,5 @@
 import type { DocumentAction } from './authorization.ts'
-import { parseBatch, runBatch } from './batch.ts'
+import { parseBatch, runBatch, type ShownDocuments } from './batch.ts'
 import { readChangeFeed } from './change-feed.ts'
 import type { Container } from './container.ts'
 import { CosmosError } from './cosmos-error.ts'
@@ -63,8 +63,13 @@ function parseBatchRequest(container: Container, request: CosmosRequest): Docume
   const operations = parseBatch(request.body)
   return {
     actions: new Set(operations.map(({ action }) => action)),
-    run: () => runBatch(container, partitionOf(request), operations),
+    run: () => runBatch(container, partitionOf(request), operations, shownBy(request)),
   }
+}
+
+/** The client's `contentResponseOnWriteEnabled: false`. */
+function shownBy(request: CosmosRequest): ShownDocuments {
+  return request.header('prefer')?.toLowerCase() === 'return=minimal' ? 'read' : 'all'
 }
 
 function query(engine: SqlEngine, container: Container, request: CosmosRequest): CosmosResponse {

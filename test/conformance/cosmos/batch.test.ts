@@ -36,6 +36,20 @@ describe('a transactional batch', () => {
     expect((await account.container.item('gone', target).read()).statusCode).toBe(404)
   })
 
+  it('shows what it read, and nothing of what it wrote where the client wants none of it', async () => {
+    const target = newTarget()
+    const operations: OperationInput[] = [
+      create('new', target, { n: 1 }),
+      { operationType: BulkOperationType.Upsert, resourceBody: { id: 'upserted', target } },
+      { operationType: BulkOperationType.Read, id: 'new' },
+    ]
+    const response = await account.container.items.batch(operations, target, { contentResponseOnWriteEnabled: false })
+    expect(response.result?.map(({ statusCode }) => statusCode)).toEqual([201, 201, 200])
+    expect(response.result?.map(({ resourceBody }) => resourceBody?.['id'])).toEqual([undefined, undefined, 'new'])
+    expect(response.result?.every(({ eTag }) => eTag)).toBe(true)
+    expect((await account.container.item('new', target).read()).resource.n).toBe(1)
+  })
+
   it('does nothing when one operation fails: that one has its status, the others 424', async () => {
     const target = newTarget()
     await account.container.items.create({ id: 'taken', target })
