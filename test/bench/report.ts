@@ -83,6 +83,7 @@ answers of status 200 count, and any other ends the run.
 - \`verify_log.records_per_s\`: \`causeway verify-log\` of a JSON Lines export of ${records} records in one stream, whose last
   one a checkpoint signs; from the start of the command's process to its end.
 
+All hosts run Node with \`--max-semi-space-size=64\`, as README.md proposes for Azure.
 Processor time is the loaded process's own, from \`/proc\`, all of its threads.
 `
 }
@@ -105,8 +106,9 @@ const whatLimits = `
 - A decision at 100,000 rules costs more than at 10 because its rules are no longer in the processor's caches; how many
   other rules there are does not matter otherwise. A denial costs more than an allowed request: its trace shows up to
   eight rules that were not meant.
-- A fresh lease is a read and two writes in Cosmos DB for the lease, one write for the record, two round trips to
-  PostgreSQL with a commit that reaches the disk, and the 4,096 rounds of PBKDF2 that SCRAM-SHA-256 asks for.
+- A fresh lease is two writes in Cosmos DB for the lease and one for the record before it is minted, one after the other;
+  two round trips to PostgreSQL with a commit that reaches the disk; and the 4,096 rounds of PBKDF2 that SCRAM-SHA-256 asks
+  for, beside the first of them.
 - A start includes the local host's own: it is TypeScript that Node strips as it loads, where Azure has a warm worker.
 - Other work on the machine shows in the spread. Where it is wide, only the ratios are worth reading.
 `
