@@ -22,15 +22,6 @@ export function showVerdict(verdict: LogVerdict): string {
   ].join('\n')
 }
 
-/** A verdict as JSON, with nothing in it that a terminal would take for more than text. */
-export function jsonOfVerdict(verdict: LogVerdict): string {
-  const inText = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu
-  // The code units of what is no part of the syntax, as JSON itself would have them escaped.
-  return JSON.stringify(verdict, null, 2).replace(inText, text =>
-    text.replace(/[\s\S]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
-  )
-}
-
 function headlineOf({ proven, doubts, deployment, streams, records, checkpoints }: LogVerdict): string {
   const { count, first, last } = checkpoints
   const word = proven ? (doubts.length > 0 ? 'PROVEN, WITH DOUBTS' : 'PROVEN') : 'NOT PROVEN'

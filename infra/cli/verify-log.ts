@@ -2,8 +2,9 @@ import { parseArgs } from 'node:util'
 import type { FindKey } from '../../shared/decisions/verify-checkpoints.ts'
 import { type LogToVerify, verifyLog } from '../../shared/decisions/verify-log.ts'
 import type { LogVerdict } from '../../shared/decisions/verify-verdict.ts'
+import { jsonText } from './json-text.ts'
 import { openExport, readCopies } from './log-export.ts'
-import { jsonOfVerdict, showVerdict } from './show-verdict.ts'
+import { showVerdict } from './show-verdict.ts'
 import { UsageError } from './usage-error.ts'
 import { readKey } from './verification-key.ts'
 
@@ -24,7 +25,8 @@ causeway verify-log --key K [--from T] [--to T] --file export.jsonl [--checkpoin
                   the order of stream and id, checkpoints in the order of id: GET /manage/decisions gives each of them
                   with order=stream&format=jsonl. With --from it needs the checkpoint before T, too
   --checkpoints F checkpoints as the timer printed them, a line each, kept where nobody can change them who can write to
-                  the log; other lines are passed over. The log must hold the same, up to its end
+                  the log; other lines are passed over. The log must hold the same, up to its end; of a file, those
+                  that are later than it are a doubt: take the copies first, and the export then
   --deployment D  which all documents must be of (default: the first checkpoint's)
   --json          tells the verdict as JSON`
 
@@ -60,8 +62,17 @@ export async function verifyLogCommand(args: readonly string[]): Promise<number>
   try {
     const horizon = from === undefined ? {} : { from }
     const copies = checkpoints === undefined ? undefined : readCopies(checkpoints)
-    const verdict = await verifyLog({ ...log, copies, findKey, to, until, deployment, ...horizon })
-    console.log(json ? jsonOfVerdict(verdict) : showVerdict(verdict))
+    const verdict = await verifyLog({
+      ...log,
+      copies,
+      isExport: 'file' in source,
+      findKey,
+      to,
+      until,
+      deployment,
+      ...horizon,
+    })
+    console.log(json ? jsonText(verdict) : showVerdict(verdict))
     return exitCodeOf(verdict)
   } finally {
     log.close()

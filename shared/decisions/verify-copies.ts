@@ -11,17 +11,26 @@ export interface CopiesVerdict {
   readonly compared: number
   /** Checkpoints that only copies tell of: they are younger than the last one that is there. */
   readonly beyond: number
+  /** Whether those were taken as part of the chain. */
+  readonly taken: boolean
+}
+
+/** What becomes of a comparison. */
+export interface Comparing {
+  report(finding: Finding): void
+  /** Copies that go on where the chain ends, in their order; absent where the log may have ended before them. */
+  readonly onBeyond?: ((checkpoint: Checkpoint | undefined) => void) | undefined
 }
 
 /**
  * Holds copies of checkpoints, which were printed where nobody who can write to the log can change them, against the chain
  * that was taken. Checkpoints that were cut off and signed anew are told by that: a signature shows who signed, not when.
- * Copies that go on where the chain ends are taken as part of it and go to `onBeyond`, in their order.
+ * Copies that go on where the chain ends are taken as part of it, where anybody wants them.
  */
 export async function compareCopies(
   copies: AsyncIterable<LogDocument>,
   chain: CheckpointCheck,
-  { report, onBeyond }: { report(finding: Finding): void; onBeyond(checkpoint: Checkpoint | undefined): void },
+  { report, onBeyond }: Comparing,
 ): Promise<CopiesVerdict> {
   const end = lastOf(chain.hashes)
   const known = new Map(chain.hashes)
@@ -38,8 +47,9 @@ export async function compareCopies(
     if (number <= end) compared += 1
     if (known.get(number) !== hashOf(copy)) report(contradicted(number))
   }
-  for (const [, copy] of [...beyond].toSorted(([a], [b]) => a - b)) onBeyond(await chain.take(copy))
-  return { compared, beyond: beyond.size }
+  const later = onBeyond ? [...beyond].toSorted(([a], [b]) => a - b) : []
+  for (const [, copy] of later) onBeyond?.(await chain.take(copy))
+  return { compared, beyond: beyond.size, taken: onBeyond !== undefined }
 }
 
 function contradicted(number: number): Finding {

@@ -25,6 +25,8 @@ export interface LogToVerify {
   readonly index: AsyncIterable<LogDocument>
   /** Checkpoints as they were printed, in any order; what has no number is passed over. */
   readonly copies?: AsyncIterable<LogDocument> | undefined
+  /** Whether it was taken down at one moment, as an export is: records that later copies tell of need not be in it. */
+  readonly isExport?: boolean
   /** Every record, those of one stream in the order of their ids. Streams may be mixed. */
   readonly records: AsyncIterable<LogDocument>
   readonly findKey: FindKey
@@ -45,15 +47,15 @@ export interface LogToVerify {
  * Keeps what is in checkpoints and registrations, and of each stream as much as does not depend on its records.
  */
 export async function verifyLog(asked: LogToVerify): Promise<LogVerdict> {
-  const { index, copies, records, findKey, from, problems = [] } = asked
+  const { index, copies, isExport = false, records, findKey, from, problems = [] } = asked
   const log = openLog(asked)
   const checkpoints = checkpointCheck(findKey, from === undefined ? '' : new Date(from).toISOString(), log.report)
   for await (const document of index) {
     if (kindOfDocument(document) !== 'checkpoint') log.takeIndex(document)
     else log.takeHeads(await checkpoints.take(document))
   }
-  const onBeyond = { report: log.report, onBeyond: log.takeHeads }
-  const compared = copies && (await compareCopies(copies, checkpoints, onBeyond))
+  const comparing = { report: log.report, onBeyond: isExport ? undefined : log.takeHeads }
+  const compared = copies && (await compareCopies(copies, checkpoints, comparing))
   for await (const document of records) log.takeRecord(document)
   for (const problem of problems) log.report(problem)
   return log.verdict(checkpoints.verdict(), compared)

@@ -182,7 +182,8 @@ interface Judged extends Pick<LogNotes, 'streams' | 'checkpoints'> {
  */
 function unsigned({ streams, unproven, checkpoints: { last }, found }: Judged): readonly Finding[] {
   if (!last) return []
-  const passedOver = new Set(streams.filter(({ mayBeOlder }) => mayBeOlder).map(({ name }) => name))
+  const isExcused = (stream: JudgedStream) => stream.mayBeOlder || isLateOpening(stream)
+  const passedOver = new Set(streams.filter(isExcused).map(({ name }) => name))
   for (const { stream } of found) if (stream !== undefined) passedOver.add(stream)
   const isOld = (stream: string) => startOfHour(stream.slice(0, 13)) + hourLength + tolerance < Date.parse(last.at)
   return unproven
@@ -191,6 +192,14 @@ function unsigned({ streams, unproven, checkpoints: { last }, found }: Judged): 
       const because = `no checkpoint names it, though ${last.id} of ${last.at} was made after its hour, and no proven stream takes over from it`
       return { kind: 'unsigned', subject: 'stream', stream, because }
     })
+}
+
+/**
+ * A stream of nothing but its opening, which names an unresolved range: an outage may have kept it until its hour was over.
+ * Nothing was released by it.
+ */
+function isLateOpening(stream: JudgedStream): boolean {
+  return stream.verdict.records === 1 && openingOf(stream)?.unresolved !== undefined
 }
 
 /** One is made each minute; so much later, in milliseconds, somebody must have seen that none is. */
@@ -203,6 +212,8 @@ function doubtsOf(notes: LogNotes, unproven: readonly Unproven[]): readonly stri
   const doubts: string[] = []
   if (copies && copies.compared + copies.beyond === 0)
     doubts.push('none of the copies is of a checkpoint that is there, or of a later one: nothing was compared')
+  if (copies && copies.beyond > 0 && !copies.taken)
+    doubts.push(`copies tell of ${copies.beyond} later checkpoints: they were made after the export, or cut from it`)
   if (last && end - Date.parse(last.at) > longestWithout) {
     const asked = new Date(end).toISOString()
     doubts.push(`the last checkpoint is of ${last.at}, though one is made each minute until ${asked}`)

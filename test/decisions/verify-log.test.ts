@@ -101,6 +101,19 @@ describe('a log that nobody touched', () => {
     expect(verdict.unproven).toContainEqual({ stream: second, after: '000000000004', records: 2, closed: true })
   })
 
+  test('may have an opening that came when its hour was over, which names a range and releases nothing: a doubt', async () => {
+    const opened = (more: Document) => {
+      const log = twoHours()
+      log.open(`2026-06-01T12/${first.split('/')[1]}/7`, first, more)
+      log.sign('2026-06-01T14:30:30.000Z', [], '2026-06-01T14')
+      return verify(log)
+    }
+    const unresolved = { stream: first, from: '000000000013', to: '000000000014' }
+    const { findings, doubts } = await opened({ unresolved })
+    expect({ findings, doubts }).toEqual({ findings: [], doubts: [expect.stringContaining('records of 2 streams')] })
+    expect((await opened({})).findings).toMatchObject([{ kind: 'unsigned' }])
+  })
+
   test('proves such late records by the stream that took over, once that is signed', async () => {
     const log = twoHours()
     log.write(second, 2)
@@ -424,6 +437,16 @@ describe('copies of checkpoints that were kept elsewhere', () => {
     recordOf(log, fourth, 3)['decision'] = 'another'
     rechain(log, fourth)
     expect(await found(log, { copies })).toEqual([`altered record ${fourth} 5`])
+  })
+
+  test('that are later than an export are a doubt: what they signed need not be in it', async () => {
+    const log = twoHours()
+    const copies = log.checkpoints.splice(3)
+    recordsOf(log, fourth).splice(3)
+    expect(await found(log, { copies })).toEqual([`cut record ${fourth} 4`])
+    const verdict = await verify(log, { copies, isExport: true })
+    expect(verdict).toMatchObject({ proven: true, copies: { compared: 0, beyond: 2 } })
+    expect(verdict.doubts).toContainEqual(expect.stringContaining('2 later checkpoints'))
   })
 
   test('that do not follow each other, or contradict each other, are told', async () => {
