@@ -32,6 +32,7 @@ describe('an issuer document', () => {
       clockTolerance: 30_000,
       keepClaims: [],
       relax: [],
+      requireApproval: false,
       users: false,
       enabled: true,
     })
