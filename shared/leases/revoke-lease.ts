@@ -50,8 +50,12 @@ export async function revokeLease(
   const { lease } = claimed
   // The account may be made while the answer is on its way: what counts is when it was asked for.
   const askedAt = now()
+  let left = claimed
   try {
-    const seen = await endAccount(lease, options)
+    const seen = await endAccount(lease, options).catch((error: unknown) => {
+      left = contradicted(claimed, toExchangeError(error))
+      throw error
+    })
     if (askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
     // Before the lease is revoked, since nobody looks at it afterwards.
     await places.free(lease)
@@ -64,8 +68,8 @@ export async function revokeLease(
     const failure = toExchangeError(error)
     const { reason } = failure
     const isCutOff = reason === 'deadline' && signal.aborted && now() - askedAt < fairTime
-    if (reason === 'sessions_busy' || isCutOff) return await leaveForNow(claimed, reason, options)
-    await postpone(claimed, failure, options)
+    if (reason === 'sessions_busy' || isCutOff) return await leaveForNow(left, reason, options)
+    await postpone(left, failure, options)
     return isAboutServer(reason) ? 'unreachable' : 'failed'
   }
 }
@@ -81,6 +85,14 @@ async function endAccount(
     if (!lease.attested || !cannotBeAsked(toExchangeError(error).reason)) throw error
     return { sessionsEnded: 0, absent: 'attested', at: new Date(now()).toISOString() }
   }
+}
+
+/**
+ * The lease without an operator's word, unless its server could not be asked: whatever else came of asking says that it
+ * is there, and the word must not end the lease at a later outage.
+ */
+function contradicted({ lease, etag }: StoredLease, { reason }: ExchangeError): StoredLease {
+  return cannotBeAsked(reason) ? { lease, etag } : { lease: { ...lease, attested: undefined }, etag }
 }
 
 /** Marks the lease as ending and takes it for this run. Undefined where another run was first. */
