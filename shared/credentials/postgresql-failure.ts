@@ -34,6 +34,11 @@ export function failureOfQuery(error: unknown): ExchangeError {
   return error instanceof ExchangeError ? error : unavailable(reasonOf(error), described(error))
 }
 
+/** The failure of a revocation. Once `signal` broke its connection off, the driver's error tells nothing of the server. */
+export function failureOfRevocation(error: unknown, signal: AbortSignal): ExchangeError {
+  return signal.aborted && !(error instanceof ExchangeError) ? unavailable('deadline') : failureOfQuery(error)
+}
+
 /** Operator intervention, a lost connection, transaction_timeout: the server may say so after it has committed. */
 function endsTheSession(state: string): boolean {
   return state.startsWith('57P') || state.startsWith('08') || state === '25P04'

@@ -74,7 +74,10 @@ export async function revokeLease(
   }
 }
 
-/** Ends the account. Where its server cannot be asked, what an operator says of it is what there is to see. */
+/**
+ * Ends the account. Where its server cannot be asked, what an operator says of it is what there is to see; not where the
+ * run's end broke off the asking, since a server that is well looks the same then.
+ */
 async function endAccount(
   lease: Lease,
   { minterOf, now, signal }: RevokeLeaseOptions,
@@ -82,7 +85,7 @@ async function endAccount(
   try {
     return await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
   } catch (error) {
-    if (!lease.attested || !cannotBeAsked(toExchangeError(error).reason)) throw error
+    if (!lease.attested || signal.aborted || !cannotBeAsked(toExchangeError(error).reason)) throw error
     return { sessionsEnded: 0, absent: 'attested', at: new Date(now()).toISOString() }
   }
 }

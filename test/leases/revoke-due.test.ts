@@ -513,6 +513,17 @@ describe('a lease whose account an operator says is gone', () => {
     },
   )
 
+  test('stays where the end of its run broke off the asking', async () => {
+    await attested()
+    const time = new AbortController()
+    revoke = () => {
+      time.abort()
+      return Promise.reject(unavailable('target_unavailable'))
+    }
+    await run({ signal: time.signal })
+    expect(only()).toMatchObject({ state: 'revoking', lastError: 'target_unavailable' })
+  })
+
   test('ends by that once the log can be written again: its server said nothing to the contrary', async () => {
     await attested()
     revoke = () => Promise.reject(unavailable('target_unavailable'))
