@@ -63,7 +63,8 @@ function reasonOf(error: unknown): Reason {
     : 'target_refused'
 }
 
-/** No `cause`: the driver's texts quote hosts, users and statements. */
+/** No `cause`: the driver's texts quote hosts, users and statements. `answer`: a socket's codes may look like SQLSTATEs. */
 function described(error: unknown): ErrorDetail {
-  return { retryAfter: 2, detail: describeCause(error) }
+  const answer = sqlStateOf(error)
+  return { retryAfter: 2, detail: { ...describeCause(error), ...(answer !== undefined && { answer }) } }
 }

@@ -85,7 +85,8 @@ async function endAccount(
   try {
     return await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
   } catch (error) {
-    if (!lease.attested || signal.aborted || !cannotBeAsked(toExchangeError(error).reason)) throw error
+    const { reason, detail } = toExchangeError(error)
+    if (!lease.attested || signal.aborted || !cannotBeAsked(reason, detail)) throw error
     return { sessionsEnded: 0, absent: 'attested', at: new Date(now()).toISOString() }
   }
 }
@@ -94,8 +95,8 @@ async function endAccount(
  * The lease without an operator's word, unless its server could not be asked: whatever else came of asking says that it
  * is there, and the word must not end the lease at a later outage.
  */
-function contradicted({ lease, etag }: StoredLease, { reason }: ExchangeError): StoredLease {
-  return cannotBeAsked(reason) ? { lease, etag } : { lease: { ...lease, attested: undefined }, etag }
+function contradicted({ lease, etag }: StoredLease, { reason, detail }: ExchangeError): StoredLease {
+  return cannotBeAsked(reason, detail) ? { lease, etag } : { lease: { ...lease, attested: undefined }, etag }
 }
 
 /** Marks the lease as ending and takes it for this run. Undefined where another run was first. */

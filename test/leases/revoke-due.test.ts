@@ -513,6 +513,14 @@ describe('a lease whose account an operator says is gone', () => {
     },
   )
 
+  test.each(['28P01', 1040])('stays where its server answers that it does not let us in (%s)', async answer => {
+    await attested()
+    revoke = () => Promise.reject(unavailable('target_unavailable', { detail: { answer } }))
+    await run()
+    expect(only()).toMatchObject({ state: 'revoking', lastError: 'target_unavailable', lastDetail: { answer } })
+    expect(only().attested).toBe(undefined)
+  })
+
   test('stays where the end of its run broke off the asking', async () => {
     await attested()
     const time = new AbortController()
