@@ -15,8 +15,8 @@ const mayAttest = ['Leases.Revoke'] as const satisfies readonly NamespacedRole[]
 const bodyBytes = 4 * 1024
 
 const notForOperators =
-  'expected a lease that has expired and is stuck since its server cannot be reached (target_unavailable, or the secret of ' +
-  'its login is gone) or is another by now (server_changed): see its lastError'
+  'expected a lease that has expired and is stuck since its server does not answer (target_unavailable without an "answer"), ' +
+  'the secret of its login is gone, or it is another server by now (server_changed): see its lastError and lastDetail'
 
 /** Takes the operator's word that the account of a stuck lease is gone. */
 export function answerGone(asked: Asked): Answering {

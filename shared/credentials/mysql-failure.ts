@@ -50,6 +50,11 @@ export function failureOfQuery(error: unknown): ExchangeError {
   return error instanceof ExchangeError ? error : unavailable(reasonOf(error), described(error))
 }
 
+/** The failure of a revocation. Once `signal` broke its connection off, the driver's error tells nothing of the server. */
+export function failureOfRevocation(error: unknown, signal: AbortSignal): ExchangeError {
+  return signal.aborted && !(error instanceof ExchangeError) ? unavailable('deadline') : failureOfQuery(error)
+}
+
 /**
  * Answers of a server that is going away, full, waiting for a lock or not letting us in: shutdown, killed, interrupted,
  * too many connections, blocked or unknown host, resource limits, no network, lock and statement time-outs.

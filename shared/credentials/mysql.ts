@@ -10,7 +10,7 @@ import type {
   SessionEnding,
 } from './credential-provider.ts'
 import { checkMysql } from './mysql-check.ts'
-import { failureOfQuery } from './mysql-failure.ts'
+import { failureOfQuery, failureOfRevocation } from './mysql-failure.ts'
 import { mintAccount } from './mysql-mint.ts'
 import { countDefinedBy, countOrphans, dropEventsOf, type MysqlRevocationEvidence } from './mysql-orphans.ts'
 import { MysqlPool, type MysqlSession } from './mysql-pool.ts'
@@ -92,7 +92,7 @@ class MysqlMinter implements Minter<MysqlScope> {
       const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(account, signal)) }
     } catch (error) {
-      throw failureOfQuery(error)
+      throw failureOfRevocation(error, signal)
     }
   }
 

@@ -1,3 +1,4 @@
+import { unavailable } from '../errors.ts'
 import { sqlStateOf } from './postgresql-failure.ts'
 import type { RevokedAccount } from './postgresql-revoked-account.ts'
 import { survey } from './postgresql-survey.ts'
@@ -5,13 +6,19 @@ import { survey } from './postgresql-survey.ts'
 /** Each object of a transaction takes a lock, and the server has room for some thousands. */
 const atOnce = 500
 
+/** So often in one revocation: an account that owns more must not use up the time of all the others. */
+const rounds = 20
+
 /**
  * Leaves no more of what the account owns in this database than the server has locks for in one DROP OWNED, or what does
- * not go one by one. `owned`: how many objects there are.
+ * not go one by one. `owned`: how many objects there are. Throws `target_refused` where they are too many for one
+ * revocation: each round is kept, and the next one goes on. Throws `deadline` once the run is over.
  */
 export async function dropMost(account: RevokedAccount, owned: number): Promise<void> {
   let [before, left] = [Number.POSITIVE_INFINITY, owned]
-  while (left > atOnce && left < before) {
+  for (let round = 0; left > atOnce && left < before; round++) {
+    if (account.signal.aborted) throw unavailable('deadline')
+    if (round === rounds) throw unavailable('target_refused', { detail: { problem: 'objects_left', objects: left } })
     await dropSome(account)
     before = left
     left = (await survey(account)).ownedHere

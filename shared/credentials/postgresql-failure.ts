@@ -34,6 +34,11 @@ export function failureOfQuery(error: unknown): ExchangeError {
   return error instanceof ExchangeError ? error : unavailable(reasonOf(error), described(error))
 }
 
+/** The failure of a revocation. Once `signal` broke its connection off, the driver's error tells nothing of the server. */
+export function failureOfRevocation(error: unknown, signal: AbortSignal): ExchangeError {
+  return signal.aborted && !(error instanceof ExchangeError) ? unavailable('deadline') : failureOfQuery(error)
+}
+
 /** Operator intervention, a lost connection, transaction_timeout: the server may say so after it has committed. */
 function endsTheSession(state: string): boolean {
   return state.startsWith('57P') || state.startsWith('08') || state === '25P04'
@@ -58,7 +63,8 @@ function reasonOf(error: unknown): Reason {
     : 'target_refused'
 }
 
-/** No `cause`: the driver's texts quote hosts, users and statements. */
+/** No `cause`: the driver's texts quote hosts, users and statements. `answer`: a socket's codes may look like SQLSTATEs. */
 function described(error: unknown): ErrorDetail {
-  return { retryAfter: 2, detail: describeCause(error) }
+  const answer = sqlStateOf(error)
+  return { retryAfter: 2, detail: { ...describeCause(error), ...(answer !== undefined && { answer }) } }
 }

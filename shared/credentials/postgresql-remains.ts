@@ -1,4 +1,4 @@
-import { type ExchangeError, unavailable } from '../errors.ts'
+import { ExchangeError, unavailable } from '../errors.ts'
 import { dropMost } from './postgresql-belongings.ts'
 import { clearElsewhere, disarmElsewhere } from './postgresql-elsewhere.ts'
 import { sqlStateOf } from './postgresql-failure.ts'
@@ -29,11 +29,16 @@ export async function dropUnlessKept(account: RevokedAccount): Promise<void> {
     await drop(account, ownedHere)
   } catch (error) {
     // Whoever meets another revocation at one object begins again: a right that is not taken then is none that stays.
-    if (sqlStateOf(error) === undefined || isConcurrentChange(error)) throw error
+    if (!isRefusal(error) || isConcurrentChange(error)) throw error
     if (elsewhere > 0) await clearElsewhere(account)
     await disarm(account)
     await dropAgain(account, error)
   }
+}
+
+/** The server's, or ours where there was too much to drop. */
+function isRefusal(error: unknown): boolean {
+  return sqlStateOf(error) !== undefined || (error instanceof ExchangeError && error.reason === 'target_refused')
 }
 
 /** Without a right that DROP OWNED could not take, or a prepared transaction that held it up, it may work. */

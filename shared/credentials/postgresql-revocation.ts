@@ -56,14 +56,14 @@ export async function revokeAccount(revocation: AccountRevocation): Promise<Coun
 }
 
 async function endAccount(running: Running): Promise<void> {
-  const { client, name, ending, ownedObjects, beside } = running
+  const { client, name, ending, ownedObjects, beside, signal } = running
   const { oid, server } = await findAccount(client, name)
   if (oid === null) {
     if (running.oid === undefined && (running.server ?? server) !== server) throw unavailable('server_changed')
     return endNameless(running)
   }
   running.oid = oid
-  const account = { client, name, oid, ownedObjects, beside }
+  const account = { client, name, oid, ownedObjects, beside, signal }
   await lockOut(account, async () => note(running, await signalSessions(client, oid, 'now')))
   // Before the drop: where a session will not end, the account stays, and with it the way to find the session.
   await endSessions(running, oid, ending)

@@ -8,6 +8,8 @@ export interface RevokedAccount {
   readonly oid: number
   readonly ownedObjects: PostgresqlSettings['ownedObjects']
   readonly beside: Beside
+  /** Aborts at the end of the run. */
+  readonly signal: AbortSignal
 }
 
 /**

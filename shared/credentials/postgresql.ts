@@ -11,7 +11,7 @@ import type {
 } from './credential-provider.ts'
 import { checkPostgresql } from './postgresql-check.ts'
 import { countDefinedBy, type PostgresqlRevocationEvidence } from './postgresql-defined-by-roles.ts'
-import { failureOfQuery } from './postgresql-failure.ts'
+import { failureOfQuery, failureOfRevocation } from './postgresql-failure.ts'
 import { mintAccount } from './postgresql-mint.ts'
 import { PostgresqlPool } from './postgresql-pool.ts'
 import { revokeAccount } from './postgresql-revocation.ts'
@@ -93,7 +93,7 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
       const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(scopes, signal)) }
     } catch (error) {
-      throw failureOfQuery(error)
+      throw failureOfRevocation(error, signal)
     }
   }
 

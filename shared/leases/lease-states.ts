@@ -46,14 +46,17 @@ export function ending(lease: Lease, cause: NonNullable<Lease['cause']>, dueAt: 
  * asked, or its account may still work.
  */
 export function attestedGone(lease: Lease, reason: string, now: number): Lease | undefined {
-  const isStuck = lease.state === 'revoking' && lease.attempts > 0 && cannotBeAsked(lease.lastError)
+  const isStuck = lease.state === 'revoking' && lease.attempts > 0 && cannotBeAsked(lease.lastError, lease.lastDetail)
   const isOver = Date.parse(lease.expiresAt) <= now && absenceCountsFrom(lease) <= now
   return isStuck && isOver ? { ...lease, attested: { reason }, dueAt: lease.expiresAt } : undefined
 }
 
-/** Whether a revocation failed since the server of the lease is another by now, or is not to be reached. */
-export function cannotBeAsked(reason: string | undefined): boolean {
-  return reason === 'server_changed' || isAboutServer(reason)
+/**
+ * Whether a revocation failed since the server of the lease is another by now, or is not to be reached. One that is full
+ * or does not let us in has answered: the account may be there, and work.
+ */
+export function cannotBeAsked(reason: string | undefined, detail: Lease['lastDetail'] = {}): boolean {
+  return reason === 'server_changed' || (isAboutServer(reason) && detail['answer'] === undefined)
 }
 
 /** Whether the next lease of the same server would fail alike. */

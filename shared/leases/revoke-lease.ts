@@ -50,8 +50,12 @@ export async function revokeLease(
   const { lease } = claimed
   // The account may be made while the answer is on its way: what counts is when it was asked for.
   const askedAt = now()
+  let left = claimed
   try {
-    const seen = await endAccount(lease, options)
+    const seen = await endAccount(lease, options).catch((error: unknown) => {
+      left = contradicted(claimed, toExchangeError(error))
+      throw error
+    })
     if (askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
     // Before the lease is revoked, since nobody looks at it afterwards.
     await places.free(lease)
@@ -64,13 +68,16 @@ export async function revokeLease(
     const failure = toExchangeError(error)
     const { reason } = failure
     const isCutOff = reason === 'deadline' && signal.aborted && now() - askedAt < fairTime
-    if (reason === 'sessions_busy' || isCutOff) return await leaveForNow(claimed, reason, options)
-    await postpone(claimed, failure, options)
+    if (reason === 'sessions_busy' || isCutOff) return await leaveForNow(left, reason, options)
+    await postpone(left, failure, options)
     return isAboutServer(reason) ? 'unreachable' : 'failed'
   }
 }
 
-/** Ends the account. Where its server cannot be asked, what an operator says of it is what there is to see. */
+/**
+ * Ends the account. Where its server cannot be asked, what an operator says of it is what there is to see; not where the
+ * run's end broke off the asking, since a server that is well looks the same then.
+ */
 async function endAccount(
   lease: Lease,
   { minterOf, now, signal }: RevokeLeaseOptions,
@@ -78,9 +85,18 @@ async function endAccount(
   try {
     return await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
   } catch (error) {
-    if (!lease.attested || !cannotBeAsked(toExchangeError(error).reason)) throw error
+    const { reason, detail } = toExchangeError(error)
+    if (!lease.attested || signal.aborted || !cannotBeAsked(reason, detail)) throw error
     return { sessionsEnded: 0, absent: 'attested', at: new Date(now()).toISOString() }
   }
+}
+
+/**
+ * The lease without an operator's word, unless its server could not be asked: whatever else came of asking says that it
+ * is there, and the word must not end the lease at a later outage.
+ */
+function contradicted({ lease, etag }: StoredLease, { reason, detail }: ExchangeError): StoredLease {
+  return cannotBeAsked(reason, detail) ? { lease, etag } : { lease: { ...lease, attested: undefined }, etag }
 }
 
 /** Marks the lease as ending and takes it for this run. Undefined where another run was first. */

@@ -248,6 +248,17 @@ export function attacks(server: () => AttackedServer): void {
     expect((await root('SELECT FROM pg_largeobject_metadata')).rowCount).toBe(0)
   })
 
+  it('an account that owns thousands more ends in several revocations, each of which has a bound and leaves fewer', async () => {
+    const { account, credential } = await minted(read)
+    await login(credential, client =>
+      client.query('SET ROLE NONE; SELECT count(lo_create(0)) FROM generate_series(1, 10600)'),
+    )
+    const detail = { problem: 'objects_left', objects: 600 }
+    expect(await failureOf(account)).toMatchObject({ reason: 'target_refused', detail })
+    await expect(openSession(credential)).rejects.toThrow()
+    await ends(account)
+  })
+
   it('a session whose account somebody else dropped ends with the next revocation of any account', async () => {
     const { account: dropped, credential } = await minted(read)
     const session = await openSession(credential)

@@ -66,6 +66,8 @@ describe('it is not for an operator to say', () => {
     ['of one that has ended', { state: 'revoked' }],
     ['of one that was not tried yet', { attempts: 0 }],
     ['where its server refused', { lastError: 'target_refused' }],
+    ['where PostgreSQL did not let us in', { lastError: 'target_unavailable', lastDetail: { answer: '28P01' } }],
+    ['where MySQL was full', { lastError: 'target_unavailable', lastDetail: { answer: 1040 } }],
     ['where its sessions may finish', { lastError: 'sessions_busy' }],
     ['where nothing was said of why', { lastError: undefined }],
     ['before it has expired', { expiresAt: new Date(noon + 86_400_000).toISOString() }],
@@ -74,6 +76,11 @@ describe('it is not for an operator to say', () => {
     const lease = store.put({ ...stuck, ...changes }).lease
     expect(await attest(stuck.id, reason, revoker)).toEqual({ lease, attested: false })
     expect([store.only(), entries]).toEqual([lease, []])
+  })
+
+  test('but it is where nobody answered', async () => {
+    store.put({ ...stuck, lastError: 'target_unavailable', lastDetail: { error: 'Error', code: 'ECONNREFUSED' } })
+    expect(await attest(stuck.id, reason, revoker)).toMatchObject({ attested: true })
   })
 
   test('to the millisecond', async () => {

@@ -498,6 +498,49 @@ describe('a lease whose account an operator says is gone', () => {
     expect(await run()).toEqual({ revoked: 0, failed: 1, unreadable: [] })
     expect(only()).toMatchObject({ state: 'revoking', attempts: 1 })
   })
+
+  test.each(['target_refused', 'sessions_busy'] as const)(
+    'stays at a later outage too, once its server has answered %s',
+    async reason => {
+      await attested()
+      revoke = () => Promise.reject(unavailable(reason))
+      await run()
+      clock.time = Date.parse(only().dueAt)
+      revoke = () => Promise.reject(unavailable('target_unavailable'))
+      await run()
+      expect(only()).toMatchObject({ state: 'revoking', lastError: 'target_unavailable' })
+      expect(only().attested).toBe(undefined)
+    },
+  )
+
+  test.each(['28P01', 1040])('stays where its server answers that it does not let us in (%s)', async answer => {
+    await attested()
+    revoke = () => Promise.reject(unavailable('target_unavailable', { detail: { answer } }))
+    await run()
+    expect(only()).toMatchObject({ state: 'revoking', lastError: 'target_unavailable', lastDetail: { answer } })
+    expect(only().attested).toBe(undefined)
+  })
+
+  test('stays where the end of its run broke off the asking', async () => {
+    await attested()
+    const time = new AbortController()
+    revoke = () => {
+      time.abort()
+      return Promise.reject(unavailable('target_unavailable'))
+    }
+    await run({ signal: time.signal })
+    expect(only()).toMatchObject({ state: 'revoking', lastError: 'target_unavailable' })
+  })
+
+  test('ends by that once the log can be written again: its server said nothing to the contrary', async () => {
+    await attested()
+    revoke = () => Promise.reject(unavailable('target_unavailable'))
+    await run({ decisions: { write: () => Promise.reject(unavailable('record_unavailable')) } })
+    expect(only()).toMatchObject({ state: 'revoking', lastError: 'record_unavailable' })
+    clock.time = Date.parse(only().dueAt)
+    await run()
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'attested' })
+  })
 })
 
 describe('a lease that is in hand when the time of its run is over', () => {

@@ -34,6 +34,22 @@ onEachEngine(trial => {
     })
   })
 
+  it('a revocation that was given up is not taken for a server that cannot be reached, and the next one ends it', async () => {
+    const account = trial.account()
+    await trial.mint(account)
+    const run = new AbortController()
+    const obstacle = await trial.server.obstruct(account)
+    const failed = trial.failureOf(trial.minter.revoke(account, 'now', run.signal))
+    try {
+      await obstacle.reached()
+      run.abort()
+      expect((await failed).reason).toBe('deadline')
+    } finally {
+      await obstacle.release()
+    }
+    expect(await trial.revoke(account)).toMatchObject({ absent: true })
+  })
+
   describe('a mint that made nothing says so', () => {
     it('where the request was given up before', async () => {
       const error = await trial.failureOf(trial.minter.mint(trial.account(), trial.secret(), AbortSignal.abort()))

@@ -20,6 +20,22 @@ onEachEngine(trial => {
     await trial.ask(await trial.mint(account, late), 'SELECT 1')
   })
 
+  it('a server that is full, or takes our password for wrong, shows in a failed revocation that it has answered', async () => {
+    const account = trial.account()
+    await trial.mint(account)
+    const empty = await trial.server.fill()
+    const full = await trial.failureOf(trial.revoke(account, 'now', trial.open())).finally(empty)
+    const { secrets } = trial.server
+    const [kept, wrong] = [new Map(secrets), { text: 'wrong', version: 'wrong' }]
+    for (const name of kept.keys()) secrets.set(name, wrong)
+    const shut = await trial.failureOf(trial.revoke(account, 'now', trial.open()))
+    for (const [name, secret] of kept) secrets.set(name, secret)
+    for (const error of [full, shut]) {
+      expect(error).toMatchObject({ reason: 'target_unavailable', detail: { answer: expect.anything() } })
+    }
+    expect(await trial.revoke(account)).toMatchObject({ absent: true })
+  })
+
   describe('a server that is slow', () => {
     it('fails a revocation as unavailable once its limit is over, and the next one ends the account', async () => {
       const account = trial.account()
@@ -43,6 +59,7 @@ onEachEngine(trial => {
       await trial.server.resume()
       expect(minting).toBeInstanceOf(NotMinted)
       for (const error of [minting, revoking, listing]) expect(error).toMatchObject(unavailable)
+      expect(revoking.detail['answer']).toBe(undefined)
       expect(trial.minter.describe(early, credential.secret).fields['username']).toBe(early.name)
       expect(await trial.ask(credential, 'SELECT * FROM orders')).toHaveLength(3)
       expect(await trial.revoke(early)).toMatchObject({ absent: true })
