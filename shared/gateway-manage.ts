@@ -59,7 +59,7 @@ export function openManage(surroundings: Surroundings): ManageGateway {
     byApplications,
     guardedSecrets: guardedSecrets(targets),
     isSameSecret: secretComparison(settings.vaults),
-    restsOnIssuer: versions => guarded.onIssuer(versions.map(issuerFacts)),
+    restsOnIssuer: change => guarded.onIssuer({ ...change, versions: change.versions.map(issuerFacts) }),
     restsOnCalendar: guarded.onCalendar,
     now,
   })

@@ -3,6 +3,7 @@ import type { DocumentEditor, Draft } from './cosmos-document-editor.ts'
 import type { SecretReference } from './credentials/secret-reference.ts'
 import type { Stored } from './document.ts'
 import type { DocumentName, EditedContainer } from './document-kind.ts'
+import type { IssuerChange } from './rules/guarded-trust.ts'
 import { type SameSecret, secretsNamed } from './secrets-named.ts'
 
 /** What tells whether a change waits for a second person. Everything throws 503 where it cannot be looked up. */
@@ -11,8 +12,8 @@ export interface ApprovalSources {
   /** The secrets of the targets that want a second person; but for one target, where one is named. */
   readonly guardedSecrets: (exceptTarget: string | undefined) => Promise<readonly SecretReference[]>
   readonly isSameSecret: SameSecret
-  /** Whether something that wants a second person rests on an issuer, by any of these versions of its document. */
-  readonly restsOnIssuer: (versions: readonly unknown[]) => Promise<boolean>
+  /** Whether something that wants a second person rests on what becomes of an issuer. */
+  readonly restsOnIssuer: (change: IssuerChange<unknown>) => Promise<boolean>
   readonly restsOnCalendar: (id: string) => Promise<boolean>
 }
 
@@ -36,7 +37,8 @@ export function approvalNeeded(sources: ApprovalSources) {
     if (onlyShuts(draft.document, stored)) return false
     if (saysSo(stored) || saysSo({ content: draft.document })) return true
     const versions = stored ? [stored.content, draft.document] : [draft.document]
-    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer(versions)
+    const vouchesAnew = isVouchingOther(draft.document, stored)
+    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer({ versions, vouchesAnew })
   }
 
   async function ofRule(draft: Draft): Promise<boolean> {
@@ -71,6 +73,16 @@ function onlyShuts(document: unknown, stored: Stored<unknown> | undefined): bool
   const content = stored?.content
   if (typeof content !== 'object' || content === null) return false
   return canonicalize({ ...content, enabled: false }) === canonicalize(document)
+}
+
+/** Whether an issuer's tokens become another's than they were, or count at all since. */
+function isVouchingOther(document: unknown, stored: Stored<unknown> | undefined): boolean {
+  return canonicalize(vouchingOf(document)) !== canonicalize(vouchingOf(stored?.content))
+}
+
+function vouchingOf(content: unknown): Readonly<Record<string, unknown>> {
+  const { issuerUrl, keys, enabled }: Readonly<Record<string, unknown>> = Object(content)
+  return { issuerUrl, keys, enabled }
 }
 
 /** By what is written, readable or not. */
