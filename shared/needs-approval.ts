@@ -14,12 +14,14 @@ export interface ApprovalSources {
   readonly isSameSecret: SameSecret
   /** Whether something that wants a second person rests on what becomes of an issuer. */
   readonly restsOnIssuer: (change: IssuerChange<unknown>) => Promise<boolean>
+  /** The documents of the issuers whose tokens may need an actor of that one. */
+  readonly actedForBy: (issuer: string) => Promise<readonly unknown[]>
   readonly restsOnCalendar: (id: string) => Promise<boolean>
 }
 
 /** Tells whether a change waits for a second person: by what is stored, by what is to be stored, and by what rests on it. */
 export function approvalNeeded(sources: ApprovalSources) {
-  const { read, guardedSecrets, isSameSecret, restsOnIssuer, restsOnCalendar } = sources
+  const { read, guardedSecrets, isSameSecret, restsOnIssuer, actedForBy, restsOnCalendar } = sources
 
   /** A new way to a secret that somebody has put under a second person's eyes. */
   async function namesGuardedSecret(container: 'targets' | 'issuers', draft: Draft): Promise<boolean> {
@@ -35,10 +37,12 @@ export function approvalNeeded(sources: ApprovalSources) {
     // Whoever is on call shuts an issuer alone. What it says of itself would be forgotten with it.
     if (draft.action === 'remove') return saysSo(stored)
     if (onlyShuts(draft.document, stored)) return false
-    if (saysSo(stored) || saysSo({ content: draft.document })) return true
-    const versions = stored ? [stored.content, draft.document] : [draft.document]
-    const vouchesAnew = isVouchingOther(draft.document, stored)
-    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer({ versions, vouchesAnew })
+    // Whoever has an actor's keys is half of every workload that it acts for.
+    const actedFor = await actedForBy(draft.name.id)
+    const versions = [...(stored ? [stored.content] : []), draft.document, ...actedFor]
+    if (versions.some(content => saysSo({ content }))) return true
+    const change = { id: draft.name.id, versions, vouchesAnew: isVouchingOther(draft.document, stored) }
+    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer(change)
   }
 
   async function ofRule(draft: Draft): Promise<boolean> {

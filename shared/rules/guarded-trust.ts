@@ -5,6 +5,8 @@ import { mayBeOfIssuer, namesIssuer } from './selector-relations.ts'
 
 /** What becomes of an issuer. */
 export interface IssuerChange<Version> {
+  readonly id: string
+  /** As it was and as it is to be, and the issuers whose tokens may need an actor of it. */
   readonly versions: readonly Version[]
   /** Whether it vouches for tokens for which it did not before: it may be new, or take over another's. */
   readonly vouchesAnew: boolean
@@ -15,7 +17,7 @@ export interface IssuerChange<Version> {
  * would not need to change a rule. Throws 503 where that cannot be looked up.
  */
 export interface GuardedTrust {
-  /** Whether it rests on an issuer, by any of its versions: undefined for one that cannot be read. */
+  /** Whether it rests on an issuer, by any of the versions: undefined for one that cannot be read. */
   onIssuer(change: IssuerChange<WorkloadIssuer | undefined>): Promise<boolean>
   onCalendar(id: string): Promise<boolean>
 }
@@ -23,17 +25,22 @@ export interface GuardedTrust {
 /** The rules that want a second person: undefined where they are too many to tell, or one cannot be read. */
 export type ReadGuardedRules = () => Promise<readonly Rule[] | undefined>
 
-/** Tells it by the rules of targets and the guardrails that want a second person. What cannot be told is so. */
-export function guardedTrust(read: ReadGuardedRules): GuardedTrust {
+/**
+ * Tells it by the rules of targets and the guardrails that want a second person, and by the issuers whose actors say
+ * which address a client has. What cannot be told is so.
+ */
+export function guardedTrust(read: ReadGuardedRules, isOfForwarders: (issuer: string) => boolean): GuardedTrust {
   const some = async (isOn: (rule: Rule) => boolean) => {
     const rules = await read()
     return rules?.some(rule => rule.state === 'enforced' && isOn(rule)) ?? true
   }
   return {
-    onIssuer: ({ versions, vouchesAnew }) =>
+    onIssuer: ({ id, versions, vouchesAnew }) =>
       some(
         rule =>
-          (vouchesAnew && tellsIssuersApart(rule)) || versions.some(issuer => !issuer || restsOnIssuer(rule, issuer)),
+          (vouchesAnew && tellsIssuersApart(rule)) ||
+          (isOfForwarders(id) && restsOnClient(rule)) ||
+          versions.some(issuer => !issuer || restsOnIssuer(rule, issuer)),
       ),
     onCalendar: id => some(({ conditions }) => conditions.time?.calendars.includes(id) ?? false),
   }
@@ -61,6 +68,12 @@ function apartOf({ workloads, conditions }: Rule): readonly WorkloadSelector[] {
  */
 function tellsIssuersApart(rule: Rule): boolean {
   return rule.target === '*' && apartOf(rule).length > 0
+}
+
+/** Whether another address of the client could open a target, or lead out of a guardrail. */
+function restsOnClient({ target, effect, conditions }: Rule): boolean {
+  const { network, geography, expression } = conditions
+  return (target === '*' || effect === 'allow') && [network, geography, expression].some(one => one !== undefined)
 }
 
 /** By whom it selects, or by who must act for them. */

@@ -8,8 +8,13 @@ let stack: RunningStack
 let writer: string
 let second: string
 
+/** An issuer whose actor says which address a client has. */
+const forwarder = `forwarder-${randomUUID().slice(0, 8)}`
+
 beforeAll(async () => {
-  stack = await runStack({ settings: { CAUSEWAY_APPROVAL_BY_APPLICATIONS: 'false' } })
+  const forwarders = JSON.stringify([{ issuer: forwarder, subject: 'apim' }])
+  const settings = { CAUSEWAY_APPROVAL_BY_APPLICATIONS: 'false', CAUSEWAY_FORWARDERS: forwarders }
+  stack = await runStack({ settings })
   writer = await stack.operatorToken()
   second = await person(approver.objectId)
 })
@@ -345,6 +350,47 @@ describe('an issuer', () => {
     const stolen = { ...(issuer as Document), labels: {}, keys: { jwksUri: 'https://elsewhere.example/keys' } }
     expect((await put(id, stolen, toReplace(etag))).status).toBe(202)
     expect((await manage(`issuers/${id}`)).body['etag']).toBe(etag)
+  })
+
+  test.each<[string, Document, boolean]>([
+    ['such a rule is about', {}, true],
+    ['says so itself', { requireApproval: true }, false],
+  ])('that acts for one that %s is changed, or made again, by two persons', async (_, changes, isRuled) => {
+    const id = `legacy-${randomUUID().slice(0, 8)}`
+    const actor = `${id}-apim`
+    const documents = stack.documents.container('issuers').items
+    await documents.create(issuerOf(actor))
+    await documents.create(issuerOf(id, { actors: [{ issuer: actor, subject: 'apim' }], ...changes }))
+    if (isRuled) await guardedBy({ issuer: id })
+    const now = toReplace((await manage(`issuers/${actor}`)).body['etag'])
+    const stolen = issuerOf(actor, { keys: { jwksUri: 'https://elsewhere.example/keys' } })
+    expect((await put(actor, stolen, now)).status).toBe(202)
+    expect((await manage(`issuers/${actor}`, { method: 'DELETE', headers: now })).status).toBe(200)
+    expect((await put(actor, stolen, toCreate)).status).toBe(202)
+  })
+
+  test('whose actor says which address a client has is changed by two persons where such a rule asks for it', async () => {
+    await stack.documents.container('issuers').items.upsert(issuerOf(forwarder))
+    const { etag } = (await manage(`issuers/${forwarder}`)).body
+    const changed = (path: string) => issuerOf(forwarder, { keys: { jwksUri: `https://elsewhere.example/${path}` } })
+    const network = { conditions: { network: { in: ['10.0.0.0/8'] } } }
+    await guardedBy({ issuer: 'aks-local' }, { effect: 'deny', ...network })
+    const alone = await put(forwarder, changed('one'), toReplace(etag))
+    expect(alone.status).toBe(200)
+    await guardedBy({ issuer: 'aks-local' }, network)
+    expect((await put(forwarder, changed('two'), toReplace(alone.body['etag']))).status).toBe(202)
+  })
+
+  test.each<[string, Document]>([
+    ['a network', { network: { notIn: ['10.0.0.0/8'] } }],
+    ['a country', { geography: { clientCountry: ['DE'] } }],
+    ['an expression', { expression: "client.address == '10.0.0.1'" }],
+  ])('whose actor says so is changed by two persons where such a guardrail asks by %s', async (_, conditions) => {
+    await stack.documents.container('issuers').items.upsert(issuerOf(forwarder))
+    await guardrailOn({ issuer: 'some-other' }, { conditions })
+    const { etag } = (await manage(`issuers/${forwarder}`)).body
+    const labelled = issuerOf(forwarder, { labels: { seen: 'again' } })
+    expect((await put(forwarder, labelled, toReplace(etag))).status).toBe(202)
   })
 
   test('is shut by one person, and opened again by two', async () => {
