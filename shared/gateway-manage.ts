@@ -21,6 +21,7 @@ import { secretComparison } from './secrets-named.ts'
 import { cosmosChecks } from './targets/cosmos-checks.ts'
 import { guardedSecrets } from './targets/cosmos-guarded-secrets.ts'
 import { checkIssuer } from './workload/check-issuer.ts'
+import { documentsActedForBy } from './workload/cosmos-acting-issuers.ts'
 import { fetchJson } from './workload/https-json.ts'
 import { issuerFacts } from './workload/issuer-facts.ts'
 import { lockdownDocument } from './workload/lockdown.ts'
@@ -51,7 +52,9 @@ export function openManage(surroundings: Surroundings): ManageGateway {
   const changes = cosmosChanges(role.container('changes'))
   const byApplications = settings.approvalByApplications
   const [targets, rules] = [role.container('targets'), role.container('rules')]
-  const guarded = guardedTrust(guardedRules({ targets, rules }))
+  const guarded = guardedTrust(guardedRules({ targets, rules }), id =>
+    settings.forwarders.some(({ issuer }) => issuer === id),
+  )
   const approvals = openApprovals({
     changes,
     editors,
@@ -59,7 +62,8 @@ export function openManage(surroundings: Surroundings): ManageGateway {
     byApplications,
     guardedSecrets: guardedSecrets(targets),
     isSameSecret: secretComparison(settings.vaults),
-    restsOnIssuer: versions => guarded.onIssuer(versions.map(issuerFacts)),
+    restsOnIssuer: change => guarded.onIssuer({ ...change, versions: change.versions.map(issuerFacts) }),
+    actedForBy: documentsActedForBy(role.container('issuers')),
     restsOnCalendar: guarded.onCalendar,
     now,
   })

@@ -3,6 +3,7 @@ import type { DocumentEditor, Draft } from './cosmos-document-editor.ts'
 import type { SecretReference } from './credentials/secret-reference.ts'
 import type { Stored } from './document.ts'
 import type { DocumentName, EditedContainer } from './document-kind.ts'
+import type { IssuerChange } from './rules/guarded-trust.ts'
 import { type SameSecret, secretsNamed } from './secrets-named.ts'
 
 /** What tells whether a change waits for a second person. Everything throws 503 where it cannot be looked up. */
@@ -11,14 +12,16 @@ export interface ApprovalSources {
   /** The secrets of the targets that want a second person; but for one target, where one is named. */
   readonly guardedSecrets: (exceptTarget: string | undefined) => Promise<readonly SecretReference[]>
   readonly isSameSecret: SameSecret
-  /** Whether something that wants a second person rests on an issuer, by any of these versions of its document. */
-  readonly restsOnIssuer: (versions: readonly unknown[]) => Promise<boolean>
+  /** Whether something that wants a second person rests on what becomes of an issuer. */
+  readonly restsOnIssuer: (change: IssuerChange<unknown>) => Promise<boolean>
+  /** The documents of the issuers whose tokens may need an actor of that one. */
+  readonly actedForBy: (issuer: string) => Promise<readonly unknown[]>
   readonly restsOnCalendar: (id: string) => Promise<boolean>
 }
 
 /** Tells whether a change waits for a second person: by what is stored, by what is to be stored, and by what rests on it. */
 export function approvalNeeded(sources: ApprovalSources) {
-  const { read, guardedSecrets, isSameSecret, restsOnIssuer, restsOnCalendar } = sources
+  const { read, guardedSecrets, isSameSecret, restsOnIssuer, actedForBy, restsOnCalendar } = sources
 
   /** A new way to a secret that somebody has put under a second person's eyes. */
   async function namesGuardedSecret(container: 'targets' | 'issuers', draft: Draft): Promise<boolean> {
@@ -34,9 +37,12 @@ export function approvalNeeded(sources: ApprovalSources) {
     // Whoever is on call shuts an issuer alone. What it says of itself would be forgotten with it.
     if (draft.action === 'remove') return saysSo(stored)
     if (onlyShuts(draft.document, stored)) return false
-    if (saysSo(stored) || saysSo({ content: draft.document })) return true
-    const versions = stored ? [stored.content, draft.document] : [draft.document]
-    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer(versions)
+    // Whoever has an actor's keys is half of every workload that it acts for.
+    const actedFor = await actedForBy(draft.name.id)
+    const versions = [...(stored ? [stored.content] : []), draft.document, ...actedFor]
+    if (versions.some(content => saysSo({ content }))) return true
+    const change = { id: draft.name.id, versions, vouchesAnew: isVouchingOther(draft.document, stored) }
+    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer(change)
   }
 
   async function ofRule(draft: Draft): Promise<boolean> {
@@ -71,6 +77,16 @@ function onlyShuts(document: unknown, stored: Stored<unknown> | undefined): bool
   const content = stored?.content
   if (typeof content !== 'object' || content === null) return false
   return canonicalize({ ...content, enabled: false }) === canonicalize(document)
+}
+
+/** Whether an issuer's tokens become another's than they were, or count at all since. */
+function isVouchingOther(document: unknown, stored: Stored<unknown> | undefined): boolean {
+  return canonicalize(vouchingOf(document)) !== canonicalize(vouchingOf(stored?.content))
+}
+
+function vouchingOf(content: unknown): Readonly<Record<string, unknown>> {
+  const { issuerUrl, keys, enabled }: Readonly<Record<string, unknown>> = Object(content)
+  return { issuerUrl, keys, enabled }
 }
 
 /** By what is written, readable or not. */

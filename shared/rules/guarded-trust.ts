@@ -3,27 +3,45 @@ import type { Rule } from './rule.ts'
 import type { WorkloadSelector } from './selector.ts'
 import { mayBeOfIssuer, namesIssuer } from './selector-relations.ts'
 
+/** What becomes of an issuer. */
+export interface IssuerChange<Version> {
+  readonly id: string
+  /** As it was and as it is to be, and the issuers whose tokens may need an actor of it. */
+  readonly versions: readonly Version[]
+  /** Whether it vouches for tokens for which it did not before: it may be new, or take over another's. */
+  readonly vouchesAnew: boolean
+}
+
 /**
  * Whether what wants a second person rests on documents that are not themselves rules: whoever could change those alone
  * would not need to change a rule. Throws 503 where that cannot be looked up.
  */
 export interface GuardedTrust {
-  /** Whether it rests on an issuer, by any of its versions: undefined for one that cannot be read. */
-  onIssuer(versions: readonly (WorkloadIssuer | undefined)[]): Promise<boolean>
+  /** Whether it rests on an issuer, by any of the versions: undefined for one that cannot be read. */
+  onIssuer(change: IssuerChange<WorkloadIssuer | undefined>): Promise<boolean>
   onCalendar(id: string): Promise<boolean>
 }
 
 /** The rules that want a second person: undefined where they are too many to tell, or one cannot be read. */
 export type ReadGuardedRules = () => Promise<readonly Rule[] | undefined>
 
-/** Tells it by the rules of targets and the guardrails that want a second person. What cannot be told is so. */
-export function guardedTrust(read: ReadGuardedRules): GuardedTrust {
+/**
+ * Tells it by the rules of targets and the guardrails that want a second person, and by the issuers whose actors say
+ * which address a client has. What cannot be told is so.
+ */
+export function guardedTrust(read: ReadGuardedRules, isOfForwarders: (issuer: string) => boolean): GuardedTrust {
   const some = async (isOn: (rule: Rule) => boolean) => {
     const rules = await read()
     return rules?.some(rule => rule.state === 'enforced' && isOn(rule)) ?? true
   }
   return {
-    onIssuer: versions => some(rule => versions.some(issuer => !issuer || restsOnIssuer(rule, issuer))),
+    onIssuer: ({ id, versions, vouchesAnew }) =>
+      some(
+        rule =>
+          (vouchesAnew && tellsIssuersApart(rule)) ||
+          (isOfForwarders(id) && restsOnClient(rule)) ||
+          versions.some(issuer => !issuer || restsOnIssuer(rule, issuer)),
+      ),
     onCalendar: id => some(({ conditions }) => conditions.time?.calendars.includes(id) ?? false),
   }
 }
@@ -32,9 +50,30 @@ export function guardedTrust(read: ReadGuardedRules): GuardedTrust {
  * Of a target's rules those that open: a deny takes nothing away from whom no allow is about. Guardrails only close, so
  * of those it counts whether another issuer, or other labels, would be out of their reach.
  */
-function restsOnIssuer({ target, effect, workloads }: Rule, issuer: WorkloadIssuer): boolean {
-  if (target === '*') return workloads.some(selector => !isOfEveryIssuer(selector) && isAbout(selector, issuer))
+function restsOnIssuer(rule: Rule, issuer: WorkloadIssuer): boolean {
+  const { target, effect, workloads } = rule
+  if (target === '*') return apartOf(rule).some(selector => isAbout(selector, issuer))
   return effect === 'allow' && workloads.some(selector => isAbout(selector, issuer))
+}
+
+/** The selectors by which a rule is about some issuers and not about others, perhaps by a condition on their labels or region. */
+function apartOf({ workloads, conditions }: Rule): readonly WorkloadSelector[] {
+  const isConditional = conditions.geography !== undefined || conditions.expression !== undefined
+  return isConditional ? workloads : workloads.filter(selector => !isOfEveryIssuer(selector))
+}
+
+/**
+ * A guardrail that some issuers escape. Whose tokens an issuer vouches for is not in its document, so nobody can tell
+ * whether those are a cluster's that was in its reach by another id, or by other labels.
+ */
+function tellsIssuersApart(rule: Rule): boolean {
+  return rule.target === '*' && apartOf(rule).length > 0
+}
+
+/** Whether another address of the client could open a target, or lead out of a guardrail. */
+function restsOnClient({ target, effect, conditions }: Rule): boolean {
+  const { network, geography, expression } = conditions
+  return (target === '*' || effect === 'allow') && [network, geography, expression].some(one => one !== undefined)
 }
 
 /** By whom it selects, or by who must act for them. */

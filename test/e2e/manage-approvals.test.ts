@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startGateway } from '../../infra/local/stack.ts'
 import { approver, audience, operator } from '../../infra/local/world.ts'
 import { type Answer, type Document, type RunningStack, runStack, send } from '../running-stack.ts'
@@ -8,8 +8,13 @@ let stack: RunningStack
 let writer: string
 let second: string
 
+/** An issuer whose actor says which address a client has. */
+const forwarder = `forwarder-${randomUUID().slice(0, 8)}`
+
 beforeAll(async () => {
-  stack = await runStack({ settings: { CAUSEWAY_APPROVAL_BY_APPLICATIONS: 'false' } })
+  const forwarders = JSON.stringify([{ issuer: forwarder, subject: 'apim' }])
+  const settings = { CAUSEWAY_APPROVAL_BY_APPLICATIONS: 'false', CAUSEWAY_FORWARDERS: forwarders }
+  stack = await runStack({ settings })
   writer = await stack.operatorToken()
   second = await person(approver.objectId)
 })
@@ -318,6 +323,16 @@ describe('an issuer', () => {
     return id
   }
 
+  /** A guardrail that wants a second person, until the test ends: others make issuers alone. */
+  async function guardrailOn(selector: Document, changes: Document = {}): Promise<void> {
+    const id = `guardrail-${randomUUID().slice(0, 8)}`
+    const guardrail = { schema: 1, id, target: '*', effect: 'deny', requireApproval: true, workloads: [selector] }
+    await stack.documents.container('rules').items.create({ ...guardrail, ...changes })
+    onTestFinished(async () => {
+      await stack.documents.container('rules').items.upsert({ id, target: '*', deleted: true })
+    })
+  }
+
   test.each<[string, (tag: string) => Document, (tag: string) => Document]>([
     ['its id', tag => ({ issuer: `${tag}-a` }), () => ({})],
     ['how its id begins', tag => ({ issuer: `${tag}*` }), () => ({})],
@@ -335,6 +350,47 @@ describe('an issuer', () => {
     const stolen = { ...(issuer as Document), labels: {}, keys: { jwksUri: 'https://elsewhere.example/keys' } }
     expect((await put(id, stolen, toReplace(etag))).status).toBe(202)
     expect((await manage(`issuers/${id}`)).body['etag']).toBe(etag)
+  })
+
+  test.each<[string, Document, boolean]>([
+    ['such a rule is about', {}, true],
+    ['says so itself', { requireApproval: true }, false],
+  ])('that acts for one that %s is changed, or made again, by two persons', async (_, changes, isRuled) => {
+    const id = `legacy-${randomUUID().slice(0, 8)}`
+    const actor = `${id}-apim`
+    const documents = stack.documents.container('issuers').items
+    await documents.create(issuerOf(actor))
+    await documents.create(issuerOf(id, { actors: [{ issuer: actor, subject: 'apim' }], ...changes }))
+    if (isRuled) await guardedBy({ issuer: id })
+    const now = toReplace((await manage(`issuers/${actor}`)).body['etag'])
+    const stolen = issuerOf(actor, { keys: { jwksUri: 'https://elsewhere.example/keys' } })
+    expect((await put(actor, stolen, now)).status).toBe(202)
+    expect((await manage(`issuers/${actor}`, { method: 'DELETE', headers: now })).status).toBe(200)
+    expect((await put(actor, stolen, toCreate)).status).toBe(202)
+  })
+
+  test('whose actor says which address a client has is changed by two persons where such a rule asks for it', async () => {
+    await stack.documents.container('issuers').items.upsert(issuerOf(forwarder))
+    const { etag } = (await manage(`issuers/${forwarder}`)).body
+    const changed = (path: string) => issuerOf(forwarder, { keys: { jwksUri: `https://elsewhere.example/${path}` } })
+    const network = { conditions: { network: { in: ['10.0.0.0/8'] } } }
+    await guardedBy({ issuer: 'aks-local' }, { effect: 'deny', ...network })
+    const alone = await put(forwarder, changed('one'), toReplace(etag))
+    expect(alone.status).toBe(200)
+    await guardedBy({ issuer: 'aks-local' }, network)
+    expect((await put(forwarder, changed('two'), toReplace(alone.body['etag']))).status).toBe(202)
+  })
+
+  test.each<[string, Document]>([
+    ['a network', { network: { notIn: ['10.0.0.0/8'] } }],
+    ['a country', { geography: { clientCountry: ['DE'] } }],
+    ['an expression', { expression: "client.address == '10.0.0.1'" }],
+  ])('whose actor says so is changed by two persons where such a guardrail asks by %s', async (_, conditions) => {
+    await stack.documents.container('issuers').items.upsert(issuerOf(forwarder))
+    await guardrailOn({ issuer: 'some-other' }, { conditions })
+    const { etag } = (await manage(`issuers/${forwarder}`)).body
+    const labelled = issuerOf(forwarder, { labels: { seen: 'again' } })
+    expect((await put(forwarder, labelled, toReplace(etag))).status).toBe(202)
   })
 
   test('is shut by one person, and opened again by two', async () => {
@@ -367,14 +423,92 @@ describe('an issuer', () => {
     const tag = `team-${randomUUID().slice(0, 8)}`
     const labelled = issuerOf(tag, { labels: { tag } })
     expect((await put(tag, labelled, toCreate)).status).toBe(201)
-    const guardrail = { schema: 1, id: tag, target: '*', effect: 'deny', requireApproval: true }
-    const rules = stack.documents.container('rules').items
-    await rules.create({ ...guardrail, workloads: [{ issuer: '*', namespace: 'nowhere' }] })
+    await guardrailOn({ issuer: '*', namespace: 'nowhere' })
     const { etag } = (await manage(`issuers/${tag}`)).body
     const same = await put(tag, labelled, toReplace(etag))
     expect(same.status).toBe(200)
-    await rules.create({ ...guardrail, id: `${tag}-2`, workloads: [{ issuer: { labels: { tag } } }] })
+    await guardrailOn({ issuer: { labels: { tag } } })
     expect((await put(tag, issuerOf(tag), toReplace(same.body['etag']))).status).toBe(202)
+  })
+
+  test.each<[string, Document]>([
+    ['an expression', { expression: "workload.issuer.labels['environment'] == 'dev'" }],
+    ['a region', { geography: { clusterRegion: ['westeurope'] } }],
+  ])('is not taken out of the reach of %s in such a guardrail by one person', async (_, conditions) => {
+    const tag = `team-${randomUUID().slice(0, 8)}`
+    const dev = issuerOf(tag, { labels: { environment: 'dev' }, region: 'westeurope' })
+    const { etag } = (await put(tag, dev, toCreate)).body
+    await guardrailOn({ issuer: '*' }, { conditions })
+    expect((await put(tag, issuerOf(tag), toReplace(etag))).status).toBe(202)
+    expect((await put(`${tag}-b`, issuerOf(`${tag}-b`), toCreate)).status).toBe(202)
+  })
+
+  describe('whose tokens such a guardrail holds off by the labels of their cluster', () => {
+    const dev = { labels: { environment: 'dev' } }
+    const prod = { labels: { environment: 'prod' } }
+
+    /** A cluster in development, made by one person, and then the guardrail. */
+    async function heldOff(): Promise<{ id: string; etag: unknown }> {
+      const id = `cluster-${randomUUID().slice(0, 8)}`
+      const made = await put(id, issuerOf(id, dev), toCreate)
+      expect(made.status).toBe(201)
+      await guardrailOn({ issuer: dev })
+      return { id, etag: made.body['etag'] }
+    }
+
+    const elsewhere = (id: string, changes: Document = {}) =>
+      issuerOf(`${id}-b`, { ...prod, issuerUrl: `https://${id}.example/`, ...changes })
+
+    test('is not removed and made again with other labels by one person', async () => {
+      const { id, etag } = await heldOff()
+      expect((await manage(`issuers/${id}`, { method: 'DELETE', headers: toReplace(etag) })).status).toBe(200)
+      expect((await put(id, issuerOf(id, prod), toCreate)).status).toBe(202)
+      expect((await manage(`issuers/${id}`)).status).toBe(404)
+    })
+
+    test('is not shut and made again by another id by one person', async () => {
+      const { id, etag } = await heldOff()
+      expect((await put(id, issuerOf(id, { ...dev, enabled: false }), toReplace(etag))).status).toBe(200)
+      expect((await put(`${id}-b`, elsewhere(id), toCreate)).status).toBe(202)
+      expect((await manage(`issuers/${id}-b`)).status).toBe(404)
+    })
+
+    test.each<[string, (id: string) => Document, (id: string) => Document]>([
+      ['is turned to its URL', id => issuerOf(`${id}-b`, prod), id => elsewhere(id)],
+      ['is opened', id => elsewhere(id, { enabled: false }), id => elsewhere(id)],
+      [
+        'is given its keys',
+        id => elsewhere(id, { keys: { jwksUri: 'https://elsewhere.example/keys' } }),
+        id => elsewhere(id, { keys: { jwksUri: `https://${id}.example/keys` } }),
+      ],
+    ])('is not replaced by another that %s by one person', async (_, stored, changed) => {
+      const { id, etag } = await heldOff()
+      const other = `${id}-b`
+      await stack.documents.container('issuers').items.create(stored(id))
+      expect((await put(id, issuerOf(id, { ...dev, enabled: false }), toReplace(etag))).status).toBe(200)
+      const now = toReplace((await manage(`issuers/${other}`)).body['etag'])
+      expect((await put(other, changed(id), now)).status).toBe(202)
+      const relabelled = { ...stored(id), labels: { environment: 'test' } }
+      expect((await put(other, relabelled, now)).status).toBe(200)
+    })
+  })
+
+  test.each<[string, Document]>([
+    ['an id', { issuer: 'some-other' }],
+    ['how an id begins', { issuer: 'some-*' }],
+    ['a kind', { issuer: '*', kind: 'oidc' }],
+    ['a region', { issuer: '*', region: 'westeurope' }],
+    ['an actor', { issuer: '*', actor: { issuer: 'some-other', subject: '*' } }],
+  ])('is made by two persons as long as such a guardrail finds others by %s', async (_, selector) => {
+    await guardrailOn(selector)
+    const id = `team-${randomUUID().slice(0, 8)}`
+    expect((await put(id, issuerOf(id), toCreate)).status).toBe(202)
+  })
+
+  test('is made by one person where such guardrails are about every issuer alike', async () => {
+    await guardrailOn({ issuer: '*', namespace: 'nowhere' })
+    const id = `team-${randomUUID().slice(0, 8)}`
+    expect((await put(id, issuerOf(id), toCreate)).status).toBe(201)
   })
 
   test('is not changed by one person as long as a rule of such a target cannot be read', async () => {
