@@ -227,8 +227,9 @@ export async function runStack(options: RunOptions = {}): Promise<RunningStack> 
     const { uri: _, ...model } = Object.fromEntries(
       Object.entries(resource ?? {}).filter(([name]) => !name.startsWith('_')),
     )
-    await documents.container('targets').items.create({ ...model, ...changes, id })
-    await documents.container('rules').items.create({
+    // Once more where the test is tried once more.
+    await documents.container('targets').items.upsert({ ...model, ...changes, id })
+    await documents.container('rules').items.upsert({
       schema: 1,
       id: `allow-${id}`,
       target: id,

@@ -182,7 +182,9 @@ describe('a record that cannot be written', () => {
   const failRecords = () => stack.cosmos.faults.add({ container: 'decisions', action: 'create', status: 503 })
 
   test('means that no account is made, and the next request takes the reservation', async () => {
-    await stack.addTarget({ id: 'orders-unrecorded', like: 'orders-db', scopes: ['read'] })
+    // Its window must not roll over meanwhile.
+    const changes = { defaultTtl: 'PT12H', maxTtl: 'PT12H' }
+    await stack.addTarget({ id: 'orders-unrecorded', like: 'orders-db', scopes: ['read'], changes })
     const accounts = await stack.accounts()
     failRecords()
     const answer = await stack.exchange({ audience: 'orders-unrecorded' })
