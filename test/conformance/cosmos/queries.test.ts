@@ -37,6 +37,33 @@ describe('a query in one partition', () => {
     ])
   })
 
+  it('compares texts among many as among few: what is no text compares to none', async () => {
+    const target = newTarget()
+    const names = ['B', 'a', 'b', 'ä', '10', '9', '', 7, null, true]
+    for (let n = 0; n < 250; n++)
+      await account.container.items.create({ id: `${target}-${n}`, target, n, name: names[n % 12] })
+    const found = async (condition: string, value: unknown, below = 1_000) => {
+      const parameters = [
+        { name: '@name', value },
+        { name: '@below', value: below },
+      ] as { name: string; value: string }[]
+      const query = {
+        query: `SELECT VALUE c.n FROM c WHERE ${condition}${below === 1_000 ? '' : ' AND c.n < @below'}`,
+        parameters,
+      }
+      return (await account.container.items.query<number>(query, { partitionKey: target }).fetchAll()).resources
+    }
+    for (const operator of ['=', '<', '<=', '>', '>=']) {
+      for (const value of ['a', '10', '', 'zz']) {
+        const condition = `c.name ${operator} @name`
+        const few = await found(condition, value, 12)
+        expect((await found(condition, value)).filter(n => n < 12)).toEqual(few)
+      }
+    }
+    expect((await found('c.name >= @name AND c.name < @name', 'a')).length).toBe(0)
+    expect((await found('c.name = @name', 7)).every(n => n % 12 === 7)).toBe(true)
+  })
+
   it('finds the last by its id among many', async () => {
     const target = newTarget()
     await createNumbers(
