@@ -96,10 +96,11 @@ const whatLimits = `
   every exchange and never for the no-op. The processor time per answer, in the last column, is the loaded process's
   alone.
 - Every exchange awaits its record, which goes to Cosmos DB with those of others that came meanwhile. A profile of live
-  exchanges at 64 callers gave the host and the programming model more than a quarter of the gateway's processor time
-  (what the no-op costs), the record (its JSON, canonical form, hash, chain and printed line) a sixth, the SDK and its
-  HTTPS client an eighth, the garbage collector a tenth, and the rest of the gateway's own code a quarter. Single writes
-  add about as much again. Whatever is done for the record, the rest of an exchange stays.
+  exchanges at 64 callers gave the host and the programming model two fifths of the gateway's processor time (what the
+  no-op costs), the record (its canonical form, hash, chain and printed line) a seventh, the SDK and its HTTPS client an
+  eighth, the garbage collector a twelfth, and the rest of the gateway's own code a quarter. Single writes add more than
+  as much again, each about what the SDK takes for one request. Whatever is done for the record, the rest of an exchange
+  stays: it alone keeps the ratio to single writes well below what records in one batch save in requests.
 - Nothing here says how fast Azure is. Stand-ins on loopback answer in well under the milliseconds that Cosmos DB takes,
   and the Azure host passes each request to the worker over gRPC, which the local host does not. Compare the ratios of
   one release with those of another, on one machine.
