@@ -63,6 +63,7 @@ if (timers) {
   registerReconcile(timers)
   registerAnswerChecks(timers)
 }
+
 /** An SDK is read only where there is somewhere to export to. */
 async function startExport(connectionString: string): Promise<() => Promise<void>> {
   const { exportTelemetry } = await import('./export-telemetry.ts')

@@ -88,11 +88,11 @@ const forwarders = json(
   z.array(z.strictObject({ issuer: documentId, subject: z.string().min(1) }), 'expected [ { "issuer", "subject" } ]'),
 ).prefault('[]')
 
-/** The name is the platform's, whose host exports its own telemetry there. */
+/** The name is the platform's, whose host exports its own telemetry there. The exporter throws for any other key. */
 const connectionString = z
   .string()
   .regex(
-    /(?:^|;)\s*InstrumentationKey=[0-9a-f-]{36}\s*(?:;|$)/i,
+    /(?:^|;)InstrumentationKey=[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:;|$)/,
     'expected a connection string of Application Insights',
   )
   .optional()

@@ -118,6 +118,8 @@ describe('settings that are not complete', () => {
     ['CAUSEWAY_DEPLOYMENT', 'abcdefghijklm', 'expected 1 to 12 lower-case letters and digits'],
     ['CAUSEWAY_COSMOS_ENDPOINT', 'http://causeway.documents.azure.com', 'expected an https URL'],
     ['CAUSEWAY_COSMOS_DATABASE', '', 'Too small'],
+    ['APPLICATIONINSIGHTS_CONNECTION_STRING', 'https://insights.example', 'expected a connection string'],
+    ['APPLICATIONINSIGHTS_CONNECTION_STRING', 'InstrumentationKey=11111111', 'expected a connection string'],
     ['CAUSEWAY_VAULTS', '{', 'expected JSON'],
     ['CAUSEWAY_VAULTS', '[]', 'Invalid input: expected record'],
     ['CAUSEWAY_DERIVATION_KEY', 'derivation-key', 'expected "vault alias/secret name"'],
