@@ -76,7 +76,7 @@ function running(fixture: Fixture): RunningEngine {
     make: name => make(fixture, name),
     roleScope: role => ({ role }),
     fill: () => fill(fixture),
-    obstruct: () => obstruct(fixture),
+    obstruct: account => obstruct(fixture, account.name),
     log: fixture.log,
     halt: fixture.server.halt,
     resume: fixture.server.resume,

@@ -17,14 +17,14 @@ export async function fill(fixture: Fixture): Promise<() => Promise<void>> {
   }
 }
 
-/** Nobody may write anything. */
-export async function obstruct({ server }: Fixture): Promise<Obstacle> {
+/** Nobody may write anything. Whoever waits with a statement about that account has come to it. */
+export async function obstruct({ server }: Fixture, name: string): Promise<Obstacle> {
   const root = await createConnection({ socketPath: server.socketPath, user: 'root' })
   await root.query('FLUSH TABLES WITH READ LOCK')
   const waiting = async () => {
     const query = `SELECT ID AS id FROM information_schema.PROCESSLIST
-                    WHERE INFO LIKE 'CREATE USER%' OR INFO LIKE 'ALTER USER%'`
-    return (await root.query<Rows>(query))[0][0]?.['id']
+                    WHERE (INFO LIKE 'CREATE USER%' OR INFO LIKE 'ALTER USER%') AND LOCATE(?, INFO) > 0`
+    return (await root.query<Rows>(query, [name]))[0][0]?.['id']
   }
   return {
     reached: () => until(async () => (await waiting()) !== undefined),
