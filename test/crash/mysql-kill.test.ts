@@ -81,22 +81,23 @@ describe.skipIf(missing !== undefined)(missing ? `MariaDB (skipped: ${missing})`
     throw new Error('some do not end')
   }
 
-  test('a gateway that is killed while it makes an account leaves none that works without an active lease, and the same requests succeed elsewhere', {
+  test('a gateway that is killed while it makes an account leaves none that works without an active lease, and the same requests succeed elsewhere within mintUntil', {
     timeout: 300_000,
   }, async () => {
     const pods: NewPod[] = []
     for (const point of mysqlPoints) pods.push(await killAt(point))
-    // Whoever takes over has a minter's time, too: on a busy machine it may need it, and be taken over from itself.
-    const latest = Date.now() + 2 * mintingTime
+    const latest = Date.now() + mintingTime
     const answers = await Promise.all(pods.map(pod => stack.askUntilIssued(pod, latest)))
     for (const answer of answers) expect(answer?.text).toContain('"access_token"')
 
     const leases = await stack.leasesOf(pods)
     await pause(Math.max(...leases.map(absenceCountsFrom)) - Date.now() + 1)
     const after = await runTimerUntilDone(pods)
+    expect(after.map(({ state }) => state).toSorted()).toEqual([
+      ...pods.map(() => 'active'),
+      ...pods.map(() => 'revoked'),
+    ])
     const active = after.filter(({ state }) => state === 'active')
-    expect(active.map(({ workload }) => workload.podUid).toSorted()).toEqual(pods.map(({ uid }) => uid).toSorted())
-    expect(after.length).toBeGreaterThanOrEqual(2 * pods.length)
     expect(await accounts()).toEqual(active.map(({ account }) => account).toSorted())
     for (const lease of after) expect(await isUsable(lease), lease.state).toBe(lease.state === 'active')
     expect(await stack.leaks()).toEqual([])
