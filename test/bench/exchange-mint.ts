@@ -1,7 +1,4 @@
-import type { Container } from '@azure/cosmos'
-import { openDatabase } from '../../infra/local/documents.ts'
-import { asSuperuser, demoDatabase } from '../../infra/local/postgresql/demo-database.ts'
-import type { Surroundings } from '../../infra/local/surroundings.ts'
+import { startMintParts } from './mint-parts.ts'
 import type { Context, Part } from './part.ts'
 import { exchangesOfNewPods, type Form } from './requests.ts'
 import { median, quantile, spread } from './statistics.ts'
@@ -13,7 +10,7 @@ const turns = 10
 
 /**
  * A whole exchange that makes a PostgreSQL login: every request is another pod's first. Beside it, in turns, the least
- * that any such gateway does: the same statements sent bare to the same server, and two writes to Cosmos DB.
+ * that any such gateway does ({@link startMintParts}).
  */
 export const mintExchange: Part = {
   names: ['exchange.mint.ms', 'lease.mint.vs_parts_ratio'],
@@ -22,20 +19,20 @@ export const mintExchange: Part = {
     const world = await stage.surroundings()
     const perTurn = Math.max(1, Math.round(plan.mints / turns))
     const forms = await exchangesOfNewPods(world, warmUp + turns * perTurn)
-    const { database, close } = openDatabase(world)
+    const parts = await startMintParts(world)
     try {
       await minted(context, forms.slice(0, warmUp))
-      await parts(world, database.container('leases'), warmUp)
+      await parts.run(warmUp)
       const whole: number[] = []
       const bare: number[] = []
       for (let turn = 0; turn < turns; turn++) {
         const from = warmUp + turn * perTurn
         whole.push(await minted(context, forms.slice(from, from + perTurn)))
-        bare.push(await parts(world, database.container('leases'), perTurn))
+        bare.push(median(await parts.run(perTurn)))
       }
       return report(whole, bare, turns * perTurn)
     } finally {
-      close()
+      parts.stop()
     }
   },
 }
@@ -65,29 +62,3 @@ async function minted({ stage, progress }: Context, forms: readonly Form[]): Pro
   progress(`exchange.mint.ms: ${answers} logins made`)
   return latency.p50
 }
-
-/** The median time of the bare statements and two writes, in milliseconds. What was made is removed again, uncounted. */
-async function parts({ postgresql }: Surroundings, leases: Container, count: number): Promise<number> {
-  return asSuperuser(postgresql, demoDatabase.database, async client => {
-    const times: number[] = []
-    for (let index = 0; index < count; index++) {
-      const id = crypto.randomUUID()
-      const name = client.escapeIdentifier(`bench_${id}`)
-      const begun = performance.now()
-      await client.query('SELECT clock_timestamp()')
-      await client.query(
-        `BEGIN; CREATE ROLE ${name} LOGIN NOINHERIT CONNECTION LIMIT 10 PASSWORD ${client.escapeLiteral(verifier)}
-           VALID UNTIL '2099-01-01' IN ROLE orders_read; ALTER ROLE ${name} SET role = orders_read; COMMIT`,
-      )
-      for (const part of ['a', 'b']) await leases.items.create({ id: part, slot: id, ttl: 60, payload })
-      times.push(performance.now() - begun)
-      await client.query(`DROP ROLE ${name}`)
-    }
-    return median(times)
-  })
-}
-
-/** About as long as a lease's document and a record. */
-const payload = 'x'.repeat(3_000)
-const verifier =
-  'SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$6MgHwFWZpNQF5XQvHnPcWpE4ZbMJ3bYCq3x1FZ0mC2E=:6MgHwFWZpNQF5XQvHnPcWpE4ZbMJ3bYCq3x1FZ0mC2E='

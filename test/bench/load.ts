@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { ask } from './ask.ts'
 
 /** Requests to be sent: POSTs of forms to one URL. */
 export interface Load {
@@ -46,19 +47,9 @@ export function startLoadGenerator(): LoadGenerator {
 }
 
 async function report(child: ChildProcess, load: Load): Promise<Answered> {
-  const { promise, resolve, reject } = Promise.withResolvers<Report>()
-  const gone = () => reject(new Error('the load generator has ended'))
-  child.once('message', resolve)
-  child.once('exit', gone)
-  try {
-    child.send(load, error => error && reject(error))
-    const told = await promise
-    if ('done' in told) return told.done
-    throw new Error(
-      `${load.url}: ${'refused' in told ? `expected ${load.expected ?? 200} only, got ${told.refused}` : told.failed}`,
-    )
-  } finally {
-    child.off('message', resolve)
-    child.off('exit', gone)
-  }
+  const told = await ask<Report>(child, load)
+  if ('done' in told) return told.done
+  throw new Error(
+    `${load.url}: ${'refused' in told ? `expected ${load.expected ?? 200} only, got ${told.refused}` : told.failed}`,
+  )
 }

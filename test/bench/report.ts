@@ -74,7 +74,8 @@ answers of status 200 count, and any other ends the run.
 - \`exchange.mint.ms\`: ${mints} pods that are new, one after the other; each gets a PostgreSQL login of its own.
 - \`lease.live.cost_ratio\`: the gateway's processor time for one answer that describes a live lease again, to the
   no-op's for one of its own. \`lease.mint.vs_parts_ratio\`: the time of a mint to that of the same statements sent bare to
-  the same server and two writes to Cosmos DB, in ten turns of each. \`lease.revocations_per_s\`: ${mints} accounts of one
+  the same server, by a login with the minter's rights and as many accounts, and two writes to Cosmos DB, one after the
+  other, from a process of their own, in ten turns of each. \`lease.revocations_per_s\`: ${mints} accounts of one
   target that are due at once, ended by one run of the timer: locked, sessions looked for, dropped, looked for again,
   recorded.
 - \`cold_start.ms\`: from just before the host's process is started to the first \`POST /token\` answered with 200 (a
@@ -107,9 +108,10 @@ const whatLimits = `
 - A decision at 100,000 rules costs more than at 10 because its rules are no longer in the processor's caches; how many
   other rules there are does not matter otherwise. A denial costs more than an allowed request: its trace shows up to
   eight rules that were not meant.
-- A fresh lease is two writes in Cosmos DB for the lease and one for the record before it is minted, one after the other;
-  two round trips to PostgreSQL with a commit that reaches the disk; and the 4,096 rounds of PBKDF2 that SCRAM-SHA-256 asks
-  for, beside the first of them.
+- A fresh lease is three writes in Cosmos DB, one after the other: the lease, the record, and the lease again once the
+  account is there. Beside the second one, the server is asked for its clock and the 4,096 rounds of PBKDF2 are made that
+  SCRAM-SHA-256 asks for; the server makes as many again when it creates the account, and then looks through all that the
+  minting login has made before.
 - A start includes the local host's own: it is TypeScript that Node strips as it loads, where Azure has a warm worker.
 - Other work on the machine shows in the spread. Where it is wide, only the ratios are worth reading.
 `
