@@ -1,5 +1,5 @@
 import type { Credential } from './credentials/credential.ts'
-import type { Minter } from './credentials/credential-provider.ts'
+import type { Minter, Permission } from './credentials/credential-provider.ts'
 import type { DecisionLog, ExchangeEntry } from './decisions/record.ts'
 import type { CountRefusal } from './decisions/refusal-counts.ts'
 import { NotMinted, toExchangeError, unavailable } from './errors.ts'
@@ -70,9 +70,13 @@ export interface Issued {
 }
 
 /** A credential that the record may now speak of: read already, or to be had from a lease. */
-type Prepared =
-  | { readonly credential: Credential; readonly lease?: undefined }
-  | { readonly held: HeldLease; readonly minter: Minter<unknown>; readonly lease: string }
+type Prepared = { readonly credential: Credential; readonly lease?: undefined } | Leased
+
+interface Leased {
+  readonly held: HeldLease
+  readonly minter: Minter<unknown>
+  readonly lease: string
+}
 
 /**
  * The route: verify, find the target, decide, reserve, record, issue. A denial is a value; a failure is an
@@ -116,10 +120,11 @@ async function route(asked: Exchange, steps: WatchedSteps): Promise<Issued | Ref
     const prepared = await prepare(target, decision, known, steps)
     // 5 Write the record. No record, no credential.
     known = { ...known, grant: decision.grant, credential: referenceOf(prepared) }
-    const position = await beforeMinting(prepared, steps, record.allowed(known))
-    known = { ...known, follows: position }
+    const recorded = record.allowed(known).then(position => {
+      known = { ...known, follows: position }
+    })
     // 6 Mint, if the lease is new.
-    const credential = await obtain(prepared, asked.signal, steps)
+    const credential = await obtain(prepared, { recorded, signal: asked.signal }, steps)
     return issued(target, decision.grant, prepared, credential, steps.now())
   } catch (error) {
     await record.failure(known, error)
@@ -226,26 +231,33 @@ function referenceOf(prepared: Prepared): Readonly<Record<string, string>> {
   return { lease: prepared.lease, account: prepared.held.account.name }
 }
 
-/** If this fails, nothing was sent to the target: the reservation is given back, and costs no generation. */
-async function beforeMinting<T>(prepared: Prepared, { leases }: ExchangeSteps, step: Promise<T>): Promise<T> {
-  return step.catch(async error => {
-    if (prepared.lease !== undefined && prepared.held.mustMint) await leases.abandon(prepared.held, 'nothing')
-    throw error
-  })
+/** Nothing leaves before the record is there, and nothing is made: until then a minter gets ready. */
+async function obtain(prepared: Prepared, permission: Permission, steps: WatchedSteps): Promise<Credential> {
+  if (prepared.lease !== undefined && prepared.held.mustMint) return mint(prepared, permission, steps)
+  await permission.recorded
+  return prepared.lease === undefined
+    ? prepared.credential
+    : prepared.minter.describe(prepared.held.account, prepared.held.secret)
 }
 
-async function obtain(prepared: Prepared, signal: AbortSignal, { leases, trail }: WatchedSteps): Promise<Credential> {
-  if (prepared.lease === undefined) return prepared.credential
-  const { held, minter } = prepared
-  if (!held.mustMint) return minter.describe(held.account, held.secret)
-  trail.enter('mint')
+/** Where nothing was made, the reservation is given back, and costs no generation. */
+async function mint(
+  { held, minter }: Leased,
+  { recorded, signal }: Permission,
+  { leases, trail }: WatchedSteps,
+): Promise<Credential> {
   try {
     if (signal.aborted) throw new NotMinted('temporarily_unavailable', 'deadline', { retryAfter: 1 })
-    const credential = await minter.mint(held.account, held.secret, signal)
+    const permitted = recorded.then(() => trail.enter('mint'))
+    const credential = await minter.mint(held.account, held.secret, { recorded: permitted, signal })
+    // Whatever the minter did.
+    await recorded
     await leases.activate(held, credential.server)
     return credential
   } catch (error) {
     await leases.abandon(held, error instanceof NotMinted ? 'nothing' : 'unclear')
+    // The record of this failure names the one that may still be on its way.
+    await recorded
     throw error
   }
 }

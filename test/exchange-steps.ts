@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { accountForm } from '../shared/account-form.ts'
 import type { Credential } from '../shared/credentials/credential.ts'
 import type { Minter } from '../shared/credentials/credential-provider.ts'
+import { asNotMinted } from '../shared/credentials/not-minted.ts'
 import { Secret } from '../shared/credentials/secret.ts'
 import type { DecisionEntry, DecisionLog, ExchangeEntry, RecordPosition } from '../shared/decisions/record.ts'
 import { ExchangeError } from '../shared/errors.ts'
@@ -40,6 +41,8 @@ export interface Route {
   writes(...each: readonly Write[]): void
   /** Replaces what minting does. */
   mints(mint: (signal: AbortSignal) => Promise<Credential>): void
+  /** The same, without waiting for the record. */
+  mintsUnasked(mint?: (signal: AbortSignal) => Promise<Credential>): void
 }
 
 const credential: Credential = {
@@ -73,6 +76,7 @@ export function openRoute(...rules: readonly RuleDocument[]): Route {
   const store = leaseMemory()
   const writes: Write[] = []
   let mint: (signal: AbortSignal) => Promise<Credential> = async () => credential
+  let waits = true
 
   const decisions: DecisionLog = {
     async write(entry: DecisionEntry) {
@@ -85,7 +89,9 @@ export function openRoute(...rules: readonly RuleDocument[]): Route {
     },
   }
   const minter: Minter<unknown> = {
-    mint(_account, _secret, signal) {
+    async mint(_account, _secret, { recorded, signal }) {
+      recorded.catch(() => undefined)
+      if (waits) await recorded.catch((error: ExchangeError) => Promise.reject(asNotMinted(error)))
       events.push('mint')
       return mint(signal)
     },
@@ -150,6 +156,10 @@ export function openRoute(...rules: readonly RuleDocument[]): Route {
     store,
     clock,
     writes: (...each) => void writes.push(...each),
+    mintsUnasked: (replacement = mint) => {
+      mint = replacement
+      waits = false
+    },
     mints: replacement => {
       mint = replacement
     },

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { RecordPosition } from '../shared/decisions/record.ts'
 import { ExchangeError, NotMinted, unavailable } from '../shared/errors.ts'
 import { type ExchangeSteps, exchange } from '../shared/exchange.ts'
 import type { Lockdown } from '../shared/workload/lockdown.ts'
@@ -143,6 +144,14 @@ describe('no record, no credential', () => {
     expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'record_unavailable' })
     expect(route.events).not.toContain('mint')
     expect(inspect(error, { depth: 9 })).not.toContain(secretText)
+  })
+
+  test('no record, no credential: where it fails, not even of a minter that did not wait for it', async () => {
+    const route = openRoute()
+    route.writes(logDown)
+    route.mintsUnasked()
+    expect((await failureOf(route)).reason).toBe('record_unavailable')
+    expect(route.store.only()).toMatchObject({ state: 'revoking', cause: 'failed' })
   })
 
   test('a record that is too large releases nothing, and that it failed is on record', async () => {
@@ -353,6 +362,20 @@ describe('what fails', () => {
       credential: { lease: route.store.only().id },
     })
     expect(route.store.only()).toMatchObject({ state: 'revoking', cause: 'failed' })
+  })
+
+  test('one that fails before the allowed record is there is told after it, and names it', async () => {
+    const route = openRoute()
+    const writing = Promise.withResolvers<RecordPosition>()
+    route.writes(() => writing.promise)
+    route.mintsUnasked(notMinted)
+    const failing = failureOf(route)
+    await vi.waitFor(() => expect(route.store.only().vacant).toBe(true))
+    expect(route.events).toEqual(['record allowed', 'mint'])
+    writing.resolve({ stream: 'hour/boot/0', id: '1' })
+    expect((await failing).reason).toBe('target_unavailable')
+    expect(route.events).toEqual(['record allowed', 'mint', 'record failed'])
+    expect(route.entries[1]).toMatchObject({ follows: { stream: 'hour/boot/0', id: '1' } })
   })
 
   test('a mint that certainly made nothing leaves the lease to the next exchange', async () => {

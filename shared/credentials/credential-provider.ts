@@ -74,13 +74,21 @@ export interface Source<Scope> {
   check?(...checked: Parameters<CheckScopes<Scope>>): ReturnType<CheckScopes<Scope>>
 }
 
+/** What a mint waits for, and what ends it. */
+export interface Permission {
+  /** Fulfilled when the decision is on record. No record, no account. */
+  readonly recorded: Promise<unknown>
+  readonly signal: AbortSignal
+}
+
 /** Makes accounts. Every mint is a lease. */
 export interface Minter<Scope> {
   /**
-   * Makes the account; called by one instance, once per lease. Throws `NotMinted` where it is certain that
-   * nothing was made, any other `ExchangeError` where that is unclear.
+   * Makes the account; called by one instance, once per lease. What changes nothing may be done before `recorded` is
+   * fulfilled, nothing else; where it rejects, so does this, as what made nothing. Throws `NotMinted` where it is
+   * certain that nothing was made, any other `ExchangeError` where that is unclear.
    */
-  mint(account: Account<Scope>, secret: Secret, signal: AbortSignal): Promise<MintedCredential>
+  mint(account: Account<Scope>, secret: Secret, permission: Permission): Promise<MintedCredential>
   /** The credential of a live lease again, without touching the target. */
   describe(account: Account<Scope>, secret: Secret): Credential
   /**

@@ -1,5 +1,5 @@
 import { NotMinted, unavailable } from '../errors.ts'
-import type { Account } from './credential-provider.ts'
+import type { Account, Permission } from './credential-provider.ts'
 import { answerOf, cannotUser, failureOfTakenName, failureUnclear, failureWithoutAccount } from './mysql-failure.ts'
 import type { MysqlPool, MysqlSession } from './mysql-pool.ts'
 import type { MysqlScope } from './mysql-settings.ts'
@@ -31,11 +31,16 @@ interface Progress {
 }
 
 /** Makes the account and tells on which server, where that has a name, or throws as `Minter.mint` says. */
-export async function mintAccount(mint: Mint, signal: AbortSignal): Promise<string | undefined> {
+export async function mintAccount(mint: Mint, permission: Permission): Promise<string | undefined> {
   const role = onlyRole(mint.account.scopes)
   const progress: Progress = { sent: false, created: false }
+  // Where this fails first, nobody waits for that.
+  permission.recorded.catch(() => undefined)
   try {
-    return await mint.pool.use(session => makeAccount(session, { ...mint, role, progress }, signal), signal)
+    return await mint.pool.use(
+      session => makeAccount(session, { ...mint, role, progress }, permission),
+      permission.signal,
+    )
   } catch (error) {
     throw progress.sent && !(error instanceof NotMinted) ? failureOfMint(error, progress) : failureWithoutAccount(error)
   }
@@ -51,11 +56,12 @@ function onlyRole(scopes: readonly MysqlScope[]): string | undefined {
 async function makeAccount(
   session: MysqlSession,
   mint: Mint & { readonly role: string | undefined; readonly progress: Progress },
-  signal: AbortSignal,
+  { recorded, signal }: Permission,
 ): Promise<string | undefined> {
   const { name, connectionLimit, role, progress } = mint
   const { engine, deadline, server } = await survey(session, mint)
   const verifier = verifierOf(engine, mint.secret)
+  await recorded
   if (signal.aborted) throw unavailable('deadline')
   progress.sent = true
   await session.run(createAccount(session, { ...name, verifier, connectionLimit }, deadline))

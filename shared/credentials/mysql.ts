@@ -6,6 +6,7 @@ import type {
   MintedCredential,
   Minter,
   MinterProvider,
+  Permission,
   RevocationEvidence,
   SessionEnding,
 } from './credential-provider.ts'
@@ -58,11 +59,11 @@ class MysqlMinter implements Minter<MysqlScope> {
     this.#revoking = settings.revoker ? new MysqlPool(settings, settings.revoker, readSecret) : this.#minting
   }
 
-  async mint(account: Account<MysqlScope>, secret: Secret, signal: AbortSignal): Promise<MintedCredential> {
+  async mint(account: Account<MysqlScope>, secret: Secret, permission: Permission): Promise<MintedCredential> {
     const { accountConnectionLimit: connectionLimit, accountHost } = this.#settings
     const name = { user: account.name, host: accountHost }
     const mint = { pool: this.#minting, name, account, secret, connectionLimit, now: this.#now }
-    const server = await mintAccount(mint, signal)
+    const server = await mintAccount(mint, permission)
     return { ...this.describe(account, secret), server }
   }
 

@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg'
 import { NotMinted, unavailable } from '../errors.ts'
-import type { Account } from './credential-provider.ts'
+import type { Account, Permission } from './credential-provider.ts'
 import type { GrantTemplates } from './grant-template.ts'
 import { failureBeforeMint, failureOfMint, sqlStateOf } from './postgresql-failure.ts'
 import { grantAll } from './postgresql-grants.ts'
@@ -27,15 +27,18 @@ interface Statements {
 }
 
 /** Makes the account's login role and tells on which server, or throws as `Minter.mint` says. */
-export async function mintAccount(mint: Mint, signal: AbortSignal): Promise<string> {
+export async function mintAccount(mint: Mint, { recorded, signal }: Permission): Promise<string> {
   // Made on another thread while the server is asked.
   const verifier = scramVerifier(mint.secret.reveal())
   // Where the server fails first, nobody waits for it.
   verifier.catch(() => undefined)
+  // Where this fails first, nobody waits for that either.
+  recorded.catch(() => undefined)
   let sent = false
   try {
     return await mint.pool.use(async client => {
       const { grants, commit, server } = await prepare(client, mint, verifier)
+      await recorded
       if (grants !== undefined) await grantAll(client, grants, signal)
       if (signal.aborted) throw unavailable('deadline')
       sent = true

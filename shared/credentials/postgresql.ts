@@ -7,6 +7,7 @@ import type {
   MintedCredential,
   Minter,
   MinterProvider,
+  Permission,
   SessionEnding,
 } from './credential-provider.ts'
 import { checkPostgresql } from './postgresql-check.ts'
@@ -59,10 +60,10 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
     this.#revoking = settings.revoker ? new PostgresqlPool(settings, settings.revoker, readSecret) : this.#minting
   }
 
-  async mint(account: Account<PostgresqlScope>, secret: Secret, signal: AbortSignal): Promise<MintedCredential> {
+  async mint(account: Account<PostgresqlScope>, secret: Secret, permission: Permission): Promise<MintedCredential> {
     const { accountConnectionLimit: connectionLimit } = this.#settings
     const mint = { pool: this.#minting, account, secret, connectionLimit, now: this.#now }
-    const server = await mintAccount(mint, signal)
+    const server = await mintAccount(mint, permission)
     return { ...this.describe(account, secret), server }
   }
 

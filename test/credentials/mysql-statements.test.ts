@@ -6,6 +6,7 @@ import { describeProblems } from '../../shared/document.ts'
 import { NotMinted } from '../../shared/errors.ts'
 import { anAccount, ask, type Fixture, openMinter, openSession, password, read, startFixture } from './mysql-fixture.ts'
 import { missingServer } from './mysql-server.ts'
+import { permitted } from './permission.ts'
 
 const missing = missingServer()
 const { signal } = new AbortController()
@@ -31,7 +32,7 @@ describe.skipIf(missing !== undefined)(`on a server${missing ? `: ${missing}` : 
   })
 
   const asRoot = (sql: string) => fixture.superuser(root => root.query(sql))
-  const mint = (account: Account<MysqlScope>) => minter.mint(account, new Secret(password()), signal)
+  const mint = (account: Account<MysqlScope>) => minter.mint(account, new Secret(password()), permitted(signal))
 
   it('statements give the account what they grant, and nothing else', async () => {
     const credential = await mint(anAccount({ scopes: [secrets] }))

@@ -25,6 +25,7 @@ import {
   until,
 } from './mysql-fixture.ts'
 import { missingServer } from './mysql-server.ts'
+import { permitted } from './permission.ts'
 
 // What only MySQL and MariaDB have. What every engine must do: test/conformance/minter.
 
@@ -46,7 +47,7 @@ describe.skipIf(missing !== undefined)(`on a server${missing ? `: ${missing}` : 
   })
 
   function mint(account: Account<MysqlScope>, by = minter) {
-    return by.mint(account, new Secret(password()), signal)
+    return by.mint(account, new Secret(password()), permitted(signal))
   }
 
   const asRoot = (sql: string) => fixture.superuser(root => root.query(sql))

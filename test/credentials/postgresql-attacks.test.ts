@@ -3,6 +3,7 @@ import type { Minter } from '../../shared/credentials/credential-provider.ts'
 import type { PostgresqlScope } from '../../shared/credentials/postgresql-settings.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
 import { NotMinted } from '../../shared/errors.ts'
+import { permitted } from './permission.ts'
 import { attacks } from './postgresql-attacks.ts'
 import { anAccount, type Fixture, openMinter, password, startFixture } from './postgresql-fixture.ts'
 
@@ -35,9 +36,7 @@ describe('on the server as an operator prepares it', () => {
       for (let from = 1; from < 3000; from += 100) await client.query(fill(from))
     })
     const account = anAccount({ scopes: [{ statements: ['GRANT SELECT ON public.full_up TO {account}'], names: {} }] })
-    const error: unknown = await minter
-      .mint(account, new Secret(password()), new AbortController().signal)
-      .catch(e => e)
+    const error: unknown = await minter.mint(account, new Secret(password()), permitted()).catch(e => e)
     expect(error).toBeInstanceOf(NotMinted)
     expect(error).toMatchObject({ code: 'slow_down', reason: 'target_full', detail: { code: '54000' } })
     expect(await fixture.roles(account.name)).toBe(0)

@@ -4,6 +4,7 @@ import type { Credential } from '../../shared/credentials/credential.ts'
 import type { Account, Minter } from '../../shared/credentials/credential-provider.ts'
 import type { PostgresqlScope } from '../../shared/credentials/postgresql-settings.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
+import { permitted } from './permission.ts'
 import { anAccount, login, openSession, password, until } from './postgresql-fixture.ts'
 
 /** A server of any version, prepared as the README says, with `max_prepared_transactions`. */
@@ -22,7 +23,7 @@ const onSecret: PostgresqlScope = { statements: ['GRANT SELECT ON public.secret 
 export function attacks(server: () => AttackedServer): void {
   const root = (sql: string) => server().superuser(client => client.query(sql))
   const mint = (account: Account<PostgresqlScope>): Promise<Credential> =>
-    server().minter.mint(account, new Secret(password()), signal)
+    server().minter.mint(account, new Secret(password()), permitted(signal))
   const revoke = (account: Account<PostgresqlScope>, ending: 'now' | 'finish-transactions' = 'now') =>
     server().minter.revoke(account, ending, signal)
   const accounts = async ({ name }: Account<PostgresqlScope>) =>

@@ -8,6 +8,7 @@ import { openCertificateAuthority } from '../../infra/local/certificate-authorit
 import { postgresql } from '../../shared/credentials/postgresql.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
 import { failureOf } from '../workload/tokens.ts'
+import { permitted } from './permission.ts'
 
 const password = 'the-password-of-the-minter'
 const folder = () => mkdtemp(join(tmpdir(), 'causeway-test-'))
@@ -57,7 +58,7 @@ test('a server that asks for the password itself is not told it', async () => {
   const minting = minter.mint(
     { ...account, mintUntil: Date.now() + 10_000 },
     new Secret('x'),
-    AbortSignal.timeout(5_000),
+    permitted(AbortSignal.timeout(5_000)),
   )
   expect(await failureOf(minting)).toMatchObject({ reason: 'target_unavailable' })
   expect(received()).toContain('causeway_minter')

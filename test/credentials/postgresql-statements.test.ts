@@ -6,6 +6,7 @@ import { type PostgresqlScope, postgresqlScope } from '../../shared/credentials/
 import { Secret } from '../../shared/credentials/secret.ts'
 import { describeProblems } from '../../shared/document.ts'
 import { ExchangeError, NotMinted } from '../../shared/errors.ts'
+import { permitted } from './permission.ts'
 import {
   anAccount,
   type Fixture,
@@ -53,7 +54,8 @@ async function asSuperuser(statements: string, database?: string) {
   }, database)
 }
 
-const mint = (account: Account<PostgresqlScope>, by = minter) => by.mint(account, new Secret(password()), signal)
+const mint = (account: Account<PostgresqlScope>, by = minter) =>
+  by.mint(account, new Secret(password()), permitted(signal))
 
 async function failureOf(work: Promise<unknown>): Promise<ExchangeError> {
   const error = await work.then(

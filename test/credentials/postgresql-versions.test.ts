@@ -5,6 +5,7 @@ import type { Account, Minter } from '../../shared/credentials/credential-provid
 import { postgresql } from '../../shared/credentials/postgresql.ts'
 import type { PostgresqlScope } from '../../shared/credentials/postgresql-settings.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
+import { permitted } from './permission.ts'
 import { attacks } from './postgresql-attacks.ts'
 import { anAccount, login, openSession, password, until } from './postgresql-fixture.ts'
 import {
@@ -74,7 +75,7 @@ describe.each(versions)('PostgreSQL %s', version => {
     })
 
     const mint = (account: Account<PostgresqlScope>): Promise<Credential> =>
-      minter.mint(account, new Secret(password()), signal)
+      minter.mint(account, new Secret(password()), permitted(signal))
     const revoke = (account: Account<PostgresqlScope>) => minter.revoke(account, 'now', signal)
     const isGone = async ({ name }: Account<PostgresqlScope>) => {
       const query = 'SELECT FROM pg_roles WHERE rolname = $1'

@@ -11,6 +11,7 @@ import {
 import { Secret } from '../../shared/credentials/secret.ts'
 import { ExchangeError, NotMinted } from '../../shared/errors.ts'
 import { listening } from '../conformance/minter/holding-proxy.ts'
+import { permitted } from './permission.ts'
 import {
   anAccount,
   type Fixture,
@@ -40,7 +41,7 @@ afterAll(async () => {
 })
 
 function mint(account: Account<PostgresqlScope>, by = minter) {
-  return by.mint(account, new Secret(password()), signal)
+  return by.mint(account, new Secret(password()), permitted(signal))
 }
 
 async function failureOf(work: Promise<unknown>): Promise<ExchangeError> {

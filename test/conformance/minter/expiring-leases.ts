@@ -8,6 +8,7 @@ import { quotaPlaces } from '../../../shared/leases/quota.ts'
 import { type RevocationRun, revokeDue } from '../../../shared/leases/revoke-due.ts'
 import { searchLive } from '../../../shared/leases/search-live.ts'
 import { lockdownDocument } from '../../../shared/workload/lockdown.ts'
+import { permitted } from '../../credentials/permission.ts'
 import { type Clock, instanceOn, type LeaseMemory, leaseMemory, requestOf } from '../../leases/lease-store.ts'
 import { paymentsApi } from '../../rules/facts.ts'
 import type { Session } from './engine.ts'
@@ -39,7 +40,7 @@ export class ExpiringLeases {
     // A target of its own, and so an account that no other test has.
     const request = requestOf({ target: randomUUID(), meanings: [server.scopes.write], onExpiry })
     const held = await this.#leases.hold(request, 'decision-1')
-    const credential = await minter.mint(held.account, new Secret(held.secret.reveal()), new AbortController().signal)
+    const credential = await minter.mint(held.account, new Secret(held.secret.reveal()), permitted())
     await this.#leases.activate(held)
     return { held, credential, sessions: [await server.login(credential), await server.login(credential)] }
   }

@@ -2,7 +2,8 @@ import { createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Minter } from '../../../shared/credentials/credential-provider.ts'
-import { type ExchangeError, NotMinted } from '../../../shared/errors.ts'
+import { ExchangeError, NotMinted } from '../../../shared/errors.ts'
+import { permitted } from '../../credentials/permission.ts'
 import { listening, startHoldingProxy } from './holding-proxy.ts'
 import { onEachEngine } from './on-each-engine.ts'
 
@@ -52,9 +53,26 @@ onEachEngine(trial => {
 
   describe('a mint that made nothing says so', () => {
     it('where the request was given up before', async () => {
-      const error = await trial.failureOf(trial.minter.mint(trial.account(), trial.secret(), AbortSignal.abort()))
+      const error = await trial.failureOf(
+        trial.minter.mint(trial.account(), trial.secret(), permitted(AbortSignal.abort())),
+      )
       expect(error).toBeInstanceOf(NotMinted)
       expect(error.reason).toBe('deadline')
+    })
+
+    it('where the decision could not be recorded, for the same reason', async () => {
+      const account = trial.account()
+      const recording = Promise.withResolvers<void>()
+      const permission = { ...permitted(), recorded: recording.promise }
+      const failed = trial.failureOf(trial.minter.mint(account, trial.secret(), permission))
+      // Sent later, and made: had the other not waited, it would have been made by now.
+      await trial.mint(trial.account())
+      expect(await trial.server.accounts(account.name)).toBe(0)
+      recording.reject(new ExchangeError('temporarily_unavailable', 'record_unavailable'))
+      const error = await failed
+      expect(error).toBeInstanceOf(NotMinted)
+      expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'record_unavailable' })
+      expect(await trial.server.accounts(account.name)).toBe(0)
     })
 
     it('where its server cannot be reached, with the time after which to ask again', async () => {
@@ -134,7 +152,7 @@ onEachEngine(trial => {
     async function givenUp(): Promise<{ readonly by: Minter<unknown>; readonly error: ExchangeError }> {
       const silent = createServer(() => {})
       const by = trial.open({ port: await listening(silent) })
-      const error = await trial.failureOf(by.mint(trial.account(), trial.secret(), AbortSignal.timeout(300)))
+      const error = await trial.failureOf(by.mint(trial.account(), trial.secret(), permitted(AbortSignal.timeout(300))))
       silent.close()
       return { by, error }
     }

@@ -1,6 +1,7 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { NotMinted } from '../../../shared/errors.ts'
+import { permitted } from '../../credentials/permission.ts'
 import { onEachEngine } from './on-each-engine.ts'
 import { revealed, type Trial } from './trial.ts'
 
@@ -53,7 +54,7 @@ onEachEngine(trial => {
       const secret = trial.secret()
       const described = trial.open({ host: 'database.invalid' }).describe(account, secret)
       expect(described.fields).toMatchObject({ username: account.name, host: 'database.invalid', database: 'orders' })
-      const { server: _, ...minted } = await trial.minter.mint(account, secret, new AbortController().signal)
+      const { server: _, ...minted } = await trial.minter.mint(account, secret, permitted())
       const again = trial.minter.describe(account, secret)
       expect(again).toEqual(minted)
       expect(revealed(again.fields['uri'])).toBe(revealed(minted.fields['uri']))

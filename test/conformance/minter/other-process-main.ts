@@ -7,6 +7,7 @@ import { cosmosLeases } from '../../../shared/leases/cosmos-leases.ts'
 import { cosmosPlaces } from '../../../shared/leases/cosmos-places.ts'
 import { type Leases, openLeases } from '../../../shared/leases/hold-lease.ts'
 import { quotaPlaces } from '../../../shared/leases/quota.ts'
+import { permitted } from '../../credentials/permission.ts'
 import { requestOf } from '../../leases/lease-store.ts'
 import type { Exchanged, Opening, Order, Outcome } from './other-process.ts'
 import { providerOf, shownOf } from './trial.ts'
@@ -42,7 +43,7 @@ async function carryOut(order: Order): Promise<unknown> {
   if (!opened) throw new Error('expected to be opened first')
   const { minter, leases } = opened
   if ('revoke' in order) return minter.revoke(order.revoke, 'now', signal)
-  if ('mint' in order) return (await minter.mint(order.mint, new Secret(order.secret), signal)).reference
+  if ('mint' in order) return (await minter.mint(order.mint, new Secret(order.secret), permitted(signal))).reference
   if (!leases) throw new Error('expected to be opened with leases')
   return exchange(minter, leases, order)
 }
@@ -52,7 +53,7 @@ async function exchange(minter: Minter<unknown>, leases: Leases, order: Extract<
   const request = requestOf({ target: order.exchange, meanings: order.meanings })
   const held = await leases.hold(request, `decision of ${process.pid}`)
   if (held.mustMint) {
-    await minter.mint(held.account, held.secret, signal)
+    await minter.mint(held.account, held.secret, permitted(signal))
     await leases.activate(held)
   }
   const { secret, reference } = minter.describe(held.account, held.secret)

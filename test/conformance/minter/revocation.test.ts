@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { permitted } from '../../credentials/permission.ts'
 import { onEachEngine } from './on-each-engine.ts'
 
 onEachEngine(trial => {
@@ -43,7 +44,7 @@ onEachEngine(trial => {
 
     it('takes no absence on another server for its end, where servers have names', async () => {
       const account = trial.account()
-      const { server } = await trial.minter.mint(account, trial.secret(), new AbortController().signal)
+      const { server } = await trial.minter.mint(account, trial.secret(), permitted())
       expect(await trial.failureOf(trial.revoke({ ...trial.account(), server: 'another' }))).toMatchObject({
         code: 'temporarily_unavailable',
         reason: 'server_changed',

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { ExchangeError } from '../../../shared/errors.ts'
+import { permitted } from '../../credentials/permission.ts'
 import { onEachEngine } from './on-each-engine.ts'
 import { shownOf } from './trial.ts'
 
@@ -9,7 +10,7 @@ onEachEngine(trial => {
   async function failures(): Promise<Readonly<Record<string, ExchangeError>>> {
     const account = trial.account()
     const again = trial.secret()
-    await trial.minter.mint(account, again, new AbortController().signal)
+    await trial.minter.mint(account, again, permitted())
     const gone = new AbortController().signal
     const good = trial.server.secrets.get('minter')
     const wrong = { text: trial.secret().reveal(), version: '9' }
@@ -18,7 +19,7 @@ onEachEngine(trial => {
     if (good) trial.server.secrets.set('minter', good)
     return {
       locked,
-      taken: await trial.failureOf(trial.minter.mint(account, again, gone)),
+      taken: await trial.failureOf(trial.minter.mint(account, again, permitted(gone))),
       late: await trial.failureOf(trial.mint(trial.account({ mintUntil: Date.now() - 1 }))),
       unknown: await trial.failureOf(trial.mint(trial.account({ scopes: [trial.server.roleScope('no_such_role')] }))),
       down: await trial.failureOf(trial.mint(trial.account(), trial.open({ port: 1 }))),

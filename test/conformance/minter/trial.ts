@@ -12,6 +12,7 @@ import type {
 import { credentialProviders } from '../../../shared/credentials/registry.ts'
 import { Secret } from '../../../shared/credentials/secret.ts'
 import { ExchangeError } from '../../../shared/errors.ts'
+import { permitted } from '../../credentials/permission.ts'
 import type { Engine, Obstacle, Row, RunningEngine, Session } from './engine.ts'
 
 const never = new AbortController().signal
@@ -74,7 +75,7 @@ export class Trial {
   }
 
   mint(account: Account<unknown>, by = this.minter): Promise<Credential> {
-    return by.mint(account, this.secret(), never)
+    return by.mint(account, this.secret(), permitted())
   }
 
   revoke(account: Account<unknown>, ending: SessionEnding = 'now', by = this.minter): Promise<RevocationEvidence> {
@@ -121,7 +122,7 @@ export class Trial {
   ): Promise<ExchangeError> {
     const obstacle = await this.server.obstruct(account)
     try {
-      const failed = this.failureOf(by.mint(account, this.secret(), signal))
+      const failed = this.failureOf(by.mint(account, this.secret(), permitted(signal)))
       await obstacle.reached()
       await then(obstacle)
       return await failed
