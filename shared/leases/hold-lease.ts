@@ -1,30 +1,15 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { hardLimit } from '../cosmos-follower.ts'
 import type { Account } from '../credentials/credential-provider.ts'
 import type { Secret } from '../credentials/secret.ts'
-import type { SecretVersion } from '../credentials/secret-reference.ts'
 import { ExchangeError, unavailable } from '../errors.ts'
 import type { Workload } from '../workload/workload.ts'
-import type { TargetBudgets } from './budget.ts'
-import type { LeaseStore } from './cosmos-leases.ts'
-import { createLease } from './create-lease.ts'
 import { deriveSecret } from './derive-secret.ts'
-import { type Lease, parseLeaseId, type StoredLease } from './lease.ts'
-import {
-  absenceCountsFrom,
-  accountOf,
-  activated,
-  ending,
-  holderOf,
-  isHeldBy,
-  type LeaseRequest,
-  minting,
-  newLease,
-  situationOf,
-} from './lease-states.ts'
-import type { QuotaPlaces } from './quota.ts'
+import { findHeld } from './find-held.ts'
+import type { Lease, StoredLease } from './lease.ts'
+import { absenceCountsFrom, accountOf, activated, ending, type LeaseRequest, situationOf } from './lease-states.ts'
+import { type ReservationParts, reservations } from './reserve-lease.ts'
 import { rememberedDigests, type Slot, type SlotIdentity, slotAt } from './slot.ts'
 
 /** A lease that this exchange may release, once the record is written. */
@@ -70,20 +55,11 @@ export interface InstanceLeases extends Leases {
   remembered(): number
 }
 
-export interface LeasesOptions {
-  readonly store: LeaseStore
-  readonly places: QuotaPlaces
-  readonly budgets: TargetBudgets
-  readonly deployment: string
-  /** The derivation key: its newest version, or the one that a lease names. */
-  readonly derivationKey: (version?: string) => Promise<SecretVersion>
-  /** Wall clock, epoch milliseconds. */
-  readonly now: () => number
+export interface LeasesOptions extends ReservationParts {
   /** Waits so many milliseconds. */
   readonly pause?: (milliseconds: number) => Promise<unknown>
-  /** Hears whether a live lease was remembered, and of each that this instance reserved. Never throws. */
+  /** Hears whether a live lease was remembered. Never throws. */
   readonly onLookup?: (isFound: boolean) => void
-  readonly onReserved?: (target: string) => void
 }
 
 /** How often and how long a request waits for an account that another is making: about three seconds. */
@@ -97,7 +73,8 @@ const rememberedLeases = 10_000
  * past its time is given up, and the next generation, another account, takes its place.
  */
 export function openLeases(options: LeasesOptions): InstanceLeases {
-  const { store, places, budgets, deployment, derivationKey, now, pause = sleep, onLookup, onReserved } = options
+  const { store, places, deployment, derivationKey, now, pause = sleep, onLookup } = options
+  const { reserve, reserveUnseen, retake } = reservations(options)
   const digestOf = rememberedDigests()
   const live = new LRUCache<string, LiveLease>({ max: rememberedLeases, ttl: hardLimit, noDeleteOnStaleGet: true })
 
@@ -110,63 +87,45 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
     return held(slot, { stored, secret: await secretOf(stored.lease) }, mustMint)
   }
 
-  async function reserve(request: LeaseRequest, slot: Slot, generation: number): Promise<StoredLease | undefined> {
-    const { version: keyVersion } = await derivationKey()
-    await budgets.takeRoom(request.target, request.budgets ?? {})
-    const lease = newLease({ request, slot, generation, keyVersion, deployment, now: now() })
-    return createLease({ store, places, lease, quota: request.quota })
-  }
-
-  /** Undefined where it has to be looked for: it may be there, or nobody can make one without a key. */
-  async function reserveFirst(request: LeaseRequest, slot: Slot): Promise<StoredLease | undefined> {
-    if (!isUnbounded(request) || live.peek(slot.id, { allowStale: true })) return undefined
-    const hasKey = await derivationKey().then(
-      () => true,
-      () => false,
-    )
-    return hasKey ? reserve(request, slot, 0) : undefined
-  }
-
   /** Undefined where this generation is over and the next is to be tried. */
   async function atGeneration(request: LeaseRequest, slot: Slot, generation: number): Promise<HeldLease | undefined> {
-    const created = generation === 0 && (await reserveFirst(request, slot))
-    if (created) {
-      onReserved?.(request.target)
-      return heldIn(slot, created, true)
+    // What is remembered, however long ago, is there already.
+    if (generation === 0 && !live.peek(slot.id, { allowStale: true })) {
+      const created = await reserveUnseen(request, slot)
+      if (created) return heldIn(slot, created, true)
     }
     for (const wait of [0, ...waits]) {
       if (wait > 0) await pause(wait)
-      // What was read counts from when it was asked for: an answer may be late.
-      const start = performance.now()
-      const found = await store.read(slot.id, generation)
-      const reserved = found ? await retake(found, request) : await reserve(request, slot, generation)
-      if (reserved) {
-        onReserved?.(request.target)
-        return heldIn(slot, reserved, true)
-      }
-      if (!found) continue
-      const situation = situationOf(found.lease, now())
-      if (situation === 'live') return remembered(await heldIn(slot, found, false), start)
-      if (situation === 'ended') return undefined
-      // If it changed since, its minter may have been just in time: it is read again.
-      if (situation === 'lapsed' && (await store.replace(ending(found.lease, 'lapsed', now()), found.etag)))
-        return undefined
+      const seen = await lookAt(request, slot, generation)
+      if (seen === 'over') return undefined
+      if (seen !== 'pending') return seen
     }
     throw unavailable('lease_pending', { retryAfter: 1 })
+  }
+
+  /** `pending`: another instance is making the account, or has changed the lease just now. */
+  async function lookAt(
+    request: LeaseRequest,
+    slot: Slot,
+    generation: number,
+  ): Promise<HeldLease | 'over' | 'pending'> {
+    // What was read counts from when it was asked for: an answer may be late.
+    const start = performance.now()
+    const found = await store.read(slot.id, generation)
+    const reserved = found ? await retake(found, request) : await reserve(request, slot, generation)
+    if (reserved) return heldIn(slot, reserved, true)
+    if (!found) return 'pending'
+    const situation = situationOf(found.lease, now())
+    if (situation === 'live') return remembered(await heldIn(slot, found, false), start)
+    if (situation === 'ended') return 'over'
+    // If it changed since, its minter may have been just in time: it is read again.
+    const isGivenUp = situation === 'lapsed' && (await store.replace(ending(found.lease, 'lapsed', now()), found.etag))
+    return isGivenUp ? 'over' : 'pending'
   }
 
   function remembered(found: HeldLease, start: number): HeldLease {
     live.set(found.stored.lease.slot, found, { start })
     return found
-  }
-
-  async function retake({ lease, etag }: StoredLease, request: LeaseRequest): Promise<StoredLease | undefined> {
-    if (situationOf(lease, now()) !== 'vacant') return undefined
-    await budgets.takeRoom(request.target, request.budgets ?? {})
-    const { quota, decision } = request
-    const placed = quota === undefined ? lease : { ...lease, quotaPlace: await places.claim(lease, quota) }
-    // Whoever makes the account answers for it: the decision before came to nothing.
-    return store.replace(minting({ ...placed, decision }, now()), etag)
   }
 
   return {
@@ -202,19 +161,7 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
       await store.replace(given, etag).catch(() => undefined)
     },
 
-    async findHeld(token, workload) {
-      const place = parseLeaseId(token.reveal())
-      if (place) {
-        const found = await store.read(place.slot, place.generation)
-        return found && isHeldBy(found.lease, workload) ? found : undefined
-      }
-      // No digest of a secret is kept anywhere: the workload's leases are few, and each tells its secret again.
-      const held = await store.heldBy(holderOf(workload))
-      for (const stored of held.filter(({ lease }) => isHeldBy(lease, workload))) {
-        if (sameSecret(await secretOf(stored.lease), token)) return stored
-      }
-      return undefined
-    },
+    findHeld: (token, workload) => findHeld(token, workload, { store, secretOf }),
 
     async release({ lease, etag }) {
       // Forgotten afterwards, whatever came of it: an exchange that read the lease meanwhile would remember it again.
@@ -226,19 +173,8 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
   }
 }
 
-/** Then nothing has to be taken before it is created, and whoever comes first need not look whether it is there. */
-function isUnbounded({ quota, budgets }: LeaseRequest): boolean {
-  return quota === undefined && Object.values(budgets ?? {}).length === 0
-}
-
 function held(slot: Slot, { stored, secret }: LiveLease, mustMint: boolean): HeldLease {
   const account = accountOf(stored.lease)
   const { expiresAt } = account
   return { stored, secret, account, mustMint, expiresAt, refreshAt: Math.min(slot.windowEnd, expiresAt) }
-}
-
-/** In constant time: how much of a guess is right must not be told by how long the answer takes. */
-function sameSecret(a: Secret, b: Secret): boolean {
-  const digest = (secret: Secret) => createHash('sha256').update(secret.reveal()).digest()
-  return timingSafeEqual(digest(a), digest(b))
 }
