@@ -85,6 +85,7 @@ describe('what a list cannot be asked for is refused with its name, and not pass
     ['rules?effect=', '/effect'],
     [`rules?target=${'a'.repeat(3_000)}`, '/target'],
     ['guardrails?target=orders-db', ''],
+    ['targets?provider=postgrsql', '/provider'],
     ['targets?enabled=yes', '/enabled'],
     ['issuers?kind=bogus', '/kind'],
     ['calendars?state=draft', ''],
@@ -95,6 +96,28 @@ describe('what a list cannot be asked for is refused with its name, and not pass
   ])('%s', async (query, pointer) => {
     const { status, body } = await manage(query)
     expect({ status, body }).toMatchObject({ status: 400, body: { problems: [{ pointer }] } })
+  })
+
+  test('a misspelt word is told those that there are', async () => {
+    const { body } = await manage('targets?provider=postgrsql')
+    const [{ detail }] = body['problems'] as [Document]
+    for (const kind of ['key-vault-secret', 'mysql', 'postgresql', 'found "postgrsql"']) expect(detail).toContain(kind)
+  })
+
+  test.each<[string, string]>([
+    ['rules?target=orders-db&target=orders-db', '/target'],
+    ['rules?target=orders-db&target=mainframe-ftp&state=enforced', '/target'],
+    ['targets?limit=5&limit=5', '/limit'],
+    ['rules/orders-db/payments-api-orders/versions?continuation=a&continuation=b', '/continuation'],
+    ['leases?namespace=payments&namespace=billing', '/namespace'],
+    ['decisions?from=2026-11-22T00:00:00Z&to=2026-11-23T00:00:00Z&subject=a&subject=b', '/subject'],
+    ['access?namespace=payments&namespace=billing', '/namespace'],
+    ['changes?continuation=a&continuation=b', '/continuation'],
+  ])('what is there twice is said to be, and neither is taken: %s', async (query, pointer) => {
+    expect(await manage(query)).toMatchObject({
+      status: 400,
+      body: { problems: [{ pointer, detail: 'expected once' }] },
+    })
   })
 
   test('a continuation that no page has told', async () => {
