@@ -369,6 +369,26 @@ describe('an issuer', () => {
     expect((await put(actor, stolen, toCreate)).status).toBe(202)
   })
 
+  test('that names actors and such a rule is about is removed by two persons: its actor would be guarded no more', async () => {
+    const id = `legacy-${randomUUID().slice(0, 8)}`
+    const actor = `${id}-apim`
+    const stored = issuerOf(id, { actors: [{ issuer: actor, subject: 'apim' }] })
+    await stack.documents.container('issuers').items.create(issuerOf(actor))
+    await stack.documents.container('issuers').items.create(stored)
+    const now = async (of: string) => toReplace((await manage(`issuers/${of}`)).body['etag'])
+    const target = await guardedBy({ issuer: id })
+    const removal = { method: 'DELETE', headers: await now(id) }
+    expect((await manage(`issuers/${id}?dryRun=true`, removal)).body).toMatchObject({ requiresApproval: true })
+    expect((await manage(`issuers/${id}`, removal)).status).toBe(202)
+    const stolen = issuerOf(actor, { keys: { jwksUri: 'https://elsewhere.example/keys' } })
+    expect((await put(actor, stolen, await now(actor))).status).toBe(202)
+    const shut = { ...stored, enabled: false }
+    expect((await put(id, shut, await now(id))).status).toBe(200)
+    expect((await put(actor, stolen, await now(actor))).status).toBe(202)
+    await stack.documents.container('rules').item('opens', target).replace({ id: 'opens', target, deleted: true })
+    expect((await manage(`issuers/${id}`, { method: 'DELETE', headers: await now(id) })).status).toBe(200)
+  })
+
   test('whose actor says which address a client has is changed by two persons where such a rule asks for it', async () => {
     await stack.documents.container('issuers').items.upsert(issuerOf(forwarder))
     const { etag } = (await manage(`issuers/${forwarder}`)).body
