@@ -401,6 +401,28 @@ describe('an issuer', () => {
     expect((await put(forwarder, changed('two'), toReplace(alone.body['etag']))).status).toBe(202)
   })
 
+  test('whose actor an exchange took an address from counts as such, though the settings here do not name it', async () => {
+    const id = `unnamed-${randomUUID().slice(0, 8)}`
+    await stack.documents.container('issuers').items.create(issuerOf(id))
+    await guardedBy({ issuer: 'aks-local' }, { conditions: { network: { in: ['10.0.0.0/8'] } } })
+    const changed = (path: string) => issuerOf(id, { keys: { jwksUri: `https://elsewhere.example/${path}` } })
+    const alone = await put(id, changed('one'), toReplace((await manage(`issuers/${id}`)).body['etag']))
+    expect(alone.status).toBe(200)
+    const check = async () => (await manage(`issuers/${id}/check`, { method: 'POST' })).body['steps'] as Document[]
+    expect((await check()).find(({ step }) => step === 'forwarder')).toBe(undefined)
+    const at = new Date().toISOString()
+    const client = { address: '10.0.0.1', provenance: 'forwarded' }
+    const record = { id: randomUUID(), stream: randomUUID(), kind: 'exchange', at, client, actor: { issuer: { id } } }
+    await stack.documents.container('decisions').items.create(record)
+    expect((await put(id, changed('two'), toReplace(alone.body['etag']))).status).toBe(202)
+    expect(await check()).toContainEqual({
+      step: 'forwarder',
+      ok: false,
+      expected: 'CAUSEWAY_FORWARDERS is the same for manage as for exchange',
+      found: expect.stringContaining(at),
+    })
+  })
+
   test.each<[string, Document]>([
     ['a network', { network: { notIn: ['10.0.0.0/8'] } }],
     ['a country', { geography: { clientCountry: ['DE'] } }],
