@@ -92,6 +92,8 @@ describe('what a list cannot be asked for is refused with its name, and not pass
     ['lockdowns?standing=1', '/standing'],
     ['rules?limit=0', '/limit'],
     ['rules?limit=101', '/limit'],
+    ['leases?limit=501', '/limit'],
+    [`leases?namespace=${'a'.repeat(513)}`, '/namespace'],
     [`rules?continuation=${'a'.repeat(17_000)}`, '/continuation'],
   ])('%s', async (query, pointer) => {
     const { status, body } = await manage(query)
@@ -126,6 +128,17 @@ describe('what a list cannot be asked for is refused with its name, and not pass
       body: { detail: 'continuation: expected what an earlier page said' },
     })
   })
+})
+
+test('a list that is asked for no number has a hundred on a page, and says where it goes on', async () => {
+  const ids = Array.from({ length: 101 }, (_, at) => `year-${at}`)
+  const days = { schema: 1, days: ['2026-12-25'] }
+  await Promise.all(ids.map(id => stack.documents.container('calendars').items.upsert({ ...days, id })))
+  const { body } = await manage('calendars')
+  expect(body['calendars']).toHaveLength(100)
+  const rest = await manage(`calendars?continuation=${encodeURIComponent(String(body['continuation']))}`)
+  expect(rest.body['calendars']).not.toHaveLength(0)
+  expect(rest.body['continuation']).toBe(undefined)
 })
 
 test('a list of several pages has every document once, also behind a filter', async () => {
