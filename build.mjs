@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { build } from 'esbuild'
 
 // CommonJS packages inside an ES module need a `require`, hence the banner. Dynamic imports become files of their own, read
@@ -24,6 +24,5 @@ const common = {
 rmSync('dist', { recursive: true, force: true })
 // What package.json's "main" points at. The Functions host supplies @azure/functions-core.
 await build({ ...common, entryPoints: { main: 'functions/main.ts' }, outdir: 'dist' })
-// What its "bin" points at: Node strips no types below node_modules, where an installed package lies.
+// What its "bin" reads: Node strips no types below node_modules, where an installed package lies.
 await build({ ...common, entryPoints: { causeway: 'infra/cli/main.ts' }, outdir: 'dist/cli' })
-chmodSync('dist/cli/causeway.js', 0o755)

@@ -18,10 +18,12 @@ import { guardedTrust } from './rules/guarded-trust.ts'
 import { calendarFromICalendar } from './rules/icalendar.ts'
 import { type PostureWriter, postureWriter } from './rules/posture-writer.ts'
 import { secretComparison } from './secrets-named.ts'
+import type { Settings } from './settings.ts'
 import { cosmosChecks } from './targets/cosmos-checks.ts'
 import { guardedSecrets } from './targets/cosmos-guarded-secrets.ts'
-import { checkIssuer } from './workload/check-issuer.ts'
+import { checkIssuer, type IssuerCheckOptions } from './workload/check-issuer.ts'
 import { documentsActedForBy } from './workload/cosmos-acting-issuers.ts'
+import { forwardingSeen } from './workload/cosmos-forwarding.ts'
 import { fetchJson } from './workload/https-json.ts'
 import { issuerFacts } from './workload/issuer-facts.ts'
 import { lockdownDocument } from './workload/lockdown.ts'
@@ -52,8 +54,10 @@ export function openManage(surroundings: Surroundings): ManageGateway {
   const changes = cosmosChanges(role.container('changes'))
   const byApplications = settings.approvalByApplications
   const [targets, rules] = [role.container('targets'), role.container('rules')]
-  const guarded = guardedTrust(guardedRules({ targets, rules }), id =>
-    settings.forwarders.some(({ issuer }) => issuer === id),
+  const forwarding = forwardingUnnamed(role, surroundings)
+  const guarded = guardedTrust(
+    guardedRules({ targets, rules }),
+    async id => isForwarders(id, settings) || (await forwarding(id)) !== undefined,
   )
   const approvals = openApprovals({
     changes,
@@ -83,8 +87,18 @@ export function openManage(surroundings: Surroundings): ManageGateway {
     verifyOperator: tokenVerifier({ issuers: operatorIssuers(settings.operators), keys, review: async () => {}, now }),
     documents,
     ...openOperations(role, now),
-    checks: openDoctor(role, documents, surroundings),
+    checks: openDoctor(role, documents, surroundings, forwarding),
   }
+}
+
+function isForwarders(id: string, { forwarders }: Settings): boolean {
+  return forwarders.some(({ issuer }) => issuer === id)
+}
+
+/** When an exchange took an address from a forwarder of an issuer that these settings do not name: `exchange` has others. */
+function forwardingUnnamed({ container }: RoleParts, { settings, now }: Surroundings) {
+  const seen = forwardingSeen(container('decisions'), now)
+  return async (id: string) => (isForwarders(id, settings) ? undefined : seen(id))
 }
 
 function openOperations({ container, decisions }: RoleParts, now: () => number) {
@@ -114,12 +128,14 @@ function openDoctor(
   { container, decisions }: RoleParts,
   { targets, issuers }: ManageGateway['documents'],
   { now, monotonic }: Surroundings,
+  forwardingUnnamed: IssuerCheckOptions['forwardingUnnamed'],
 ): Doctor {
   return doctor({
     targets,
     issuers,
     decisions,
     checks: cosmosChecks({ container: container('checks'), now }),
-    checkIssuer: (document, token, keysSince) => checkIssuer(document, token, { fetchJson, now, monotonic, keysSince }),
+    checkIssuer: (document, token, keysSince) =>
+      checkIssuer(document, token, { fetchJson, now, monotonic, keysSince, forwardingUnnamed }),
   })
 }

@@ -34,8 +34,8 @@ export function approvalNeeded(sources: ApprovalSources) {
 
   async function ofIssuer(draft: Draft): Promise<boolean> {
     const stored = await read('issuers', draft.name)
-    // Whoever is on call shuts an issuer alone. What it says of itself would be forgotten with it.
-    if (draft.action === 'remove') return saysSo(stored)
+    if (draft.action === 'remove') return saysSo(stored) || forgetsActors(draft.name.id, stored)
+    // Whoever is on call shuts an issuer alone.
     if (onlyShuts(draft.document, stored)) return false
     // Whoever has an actor's keys is half of every workload that it acts for.
     const actedFor = await actedForBy(draft.name.id)
@@ -43,6 +43,14 @@ export function approvalNeeded(sources: ApprovalSources) {
     if (versions.some(content => saysSo({ content }))) return true
     const change = { id: draft.name.id, versions, vouchesAnew: isVouchingOther(draft.document, stored) }
     return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer(change)
+  }
+
+  /**
+   * What an issuer says of itself would be forgotten with it, and so would whose keys are guarded for its sake: they could
+   * be changed by one person, and the issuer be made again as it was.
+   */
+  async function forgetsActors(id: string, stored: Stored<unknown> | undefined): Promise<boolean> {
+    return hasActors(stored) && restsOnIssuer({ id, versions: [stored?.content], vouchesAnew: false })
   }
 
   async function ofRule(draft: Draft): Promise<boolean> {
@@ -87,6 +95,12 @@ function isVouchingOther(document: unknown, stored: Stored<unknown> | undefined)
 function vouchingOf(content: unknown): Readonly<Record<string, unknown>> {
   const { issuerUrl, keys, enabled }: Readonly<Record<string, unknown>> = Object(content)
   return { issuerUrl, keys, enabled }
+}
+
+/** Whether it names any, readable or not. */
+function hasActors(stored: Stored<unknown> | undefined): boolean {
+  const { actors }: Readonly<Record<string, unknown>> = Object(stored?.content)
+  return actors !== undefined && !(Array.isArray(actors) && actors.length === 0)
 }
 
 /** By what is written, readable or not. */

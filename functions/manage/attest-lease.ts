@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { ShownLease } from '../../shared/leases/lease-conditions.ts'
 import { jsonAnswer } from '../answer.ts'
 import { readJson } from '../read-body.ts'
 import { leaseIn, notThere } from './lease-query.ts'
@@ -15,8 +16,12 @@ const mayAttest = ['Leases.Revoke'] as const satisfies readonly NamespacedRole[]
 const bodyBytes = 4 * 1024
 
 const notForOperators =
-  'expected a lease that has expired and is stuck since its server does not answer (target_unavailable without an "answer"), ' +
-  'the secret of its login is gone, or it is another server by now (server_changed): see its lastError and lastDetail'
+  'expected a lease that has expired and is stuck since nothing answers at the address of its server, or it is another ' +
+  'server by now (server_changed): see its lastError and lastDetail'
+
+const stillAnswers =
+  'the server of the lease, or something else at its address, still answers ("answer" in its lastDetail): the account may ' +
+  'work. If that is not its server, let the name lead nowhere until the lease has ended'
 
 /** Takes the operator's word that the account of a stuck lease is gone. */
 export function answerGone(asked: Asked): Answering {
@@ -27,9 +32,13 @@ export function answerGone(asked: Asked): Answering {
     if ('refused' in body) return body.refused
     const said = await manage.leases.attest(leaseIn(request), body.value.reason, { operator, namespaces })
     if (!said) return notThere()
-    if (!said.attested) return problem(409, { detail: notForOperators })
+    if (!said.attested) return problem(409, { detail: refusalOf(said.lease) })
     const next =
       'The timer asks its server once more when it runs next, and ends the lease by your word where it cannot.'
     return jsonAnswer(202, { lease: said.lease, next })
   })
+}
+
+function refusalOf({ state, lastDetail = {} }: ShownLease): string {
+  return state === 'revoking' && 'answer' in lastDetail ? stillAnswers : notForOperators
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { documentId } from '../../shared/document.ts'
-import { continuation, pageLimit, searchText } from './search-query.ts'
+import { providerKinds } from '../../shared/provider-kinds.ts'
+import { continuation, pageLimit } from './search-query.ts'
 
 const flag = z.enum(['true', 'false'])
 const state = z.enum(['enforced', 'report-only', 'draft', 'disabled']).optional()
@@ -14,7 +15,7 @@ export const documentQueries = {
     effect: z.enum(['allow', 'deny', 'limit']).optional(),
   }),
   guardrails: paging.extend({ state, effect: z.enum(['deny', 'limit']).optional() }),
-  targets: paging.extend({ provider: searchText.optional(), enabled: flag.optional() }),
+  targets: paging.extend({ provider: z.enum(providerKinds).optional(), enabled: flag.optional() }),
   issuers: paging.extend({
     kind: z.enum(['aks', 'arc', 'kubernetes', 'entra', 'oidc']).optional(),
     enabled: flag.optional(),

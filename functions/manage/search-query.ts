@@ -19,9 +19,20 @@ export const instant = z.iso
 
 export type Parsed<T> = { readonly value: T } | { readonly refused: HttpResponseInit }
 
-/** Parses the query of a request. A name that the schema does not know is an error: a filter must not be passed over. */
-export function parseQuery<Schema extends z.ZodType>(request: HttpRequest, schema: Schema): Parsed<z.output<Schema>> {
-  return parseOr400(Object.fromEntries(request.query), schema, 'the query is not acceptable')
+const notAcceptable = 'the query is not acceptable'
+
+/**
+ * Parses the query of a request. A name that the schema does not know is an error: a filter must not be passed over. So
+ * is one that is there twice. Read from the URL: the host joins with a comma what is repeated.
+ */
+export function parseQuery<Schema extends z.ZodType>({ url }: HttpRequest, schema: Schema): Parsed<z.output<Schema>> {
+  const { searchParams } = new URL(url)
+  const repeated = [...new Set(searchParams.keys())].filter(name => searchParams.getAll(name).length > 1)
+  if (repeated.length > 0) {
+    const problems = repeated.map(name => ({ path: [name], detail: 'expected once' }))
+    return { refused: problem(400, { detail: notAcceptable, problems }) }
+  }
+  return parseOr400(Object.fromEntries(searchParams), schema, notAcceptable)
 }
 
 /** Parses what was asked for, or says what is wrong with it. */

@@ -20,6 +20,7 @@ import { findUsers, revokeAccount } from './mysql-revocation.ts'
 import { type MysqlScope, type MysqlSettings, mysqlScope, mysqlSettings } from './mysql-settings.ts'
 import { Secret } from './secret.ts'
 import type { ReadSecret } from './secret-reference.ts'
+import { withAnswer } from './server-answers.ts'
 
 interface Dependencies {
   readonly readSecret: ReadSecret
@@ -93,7 +94,7 @@ class MysqlMinter implements Minter<MysqlScope> {
       const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(account, signal)) }
     } catch (error) {
-      throw failureOfRevocation(error, signal)
+      throw await withAnswer(failureOfRevocation(error, signal), this.#settings, signal)
     }
   }
 

@@ -25,6 +25,7 @@ import {
 } from './postgresql-settings.ts'
 import { Secret } from './secret.ts'
 import type { ReadSecret } from './secret-reference.ts'
+import { withAnswer } from './server-answers.ts'
 
 interface Dependencies {
   readonly readSecret: ReadSecret
@@ -94,7 +95,7 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
       const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(scopes, signal)) }
     } catch (error) {
-      throw failureOfRevocation(error, signal)
+      throw await withAnswer(failureOfRevocation(error, signal), this.#settings, signal)
     }
   }
 

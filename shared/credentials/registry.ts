@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { ProviderKind } from '../provider-kinds.ts'
 import type { FindProvider, Issuing, OpenProvider } from '../targets/target.ts'
 import type { CredentialProvider } from './credential-provider.ts'
 import { keyVaultSecret } from './key-vault-secret.ts'
@@ -8,12 +9,12 @@ import type { ReadSecret } from './secret-reference.ts'
 
 /** Every credential provider: one line each. */
 export function credentialProviders(dependencies: { readSecret: ReadSecret; now: () => number }): FindProvider {
-  const providers: readonly CredentialProvider<unknown, unknown>[] = [
-    keyVaultSecret(dependencies.readSecret),
-    postgresql(dependencies),
-    mysql(dependencies),
-  ]
-  const byKind = new Map(providers.map(provider => [provider.kind, provider]))
+  const providers: Readonly<Record<ProviderKind, CredentialProvider<unknown, unknown>>> = {
+    'key-vault-secret': keyVaultSecret(dependencies.readSecret),
+    postgresql: postgresql(dependencies),
+    mysql: mysql(dependencies),
+  }
+  const byKind = new Map(Object.entries(providers))
   return kind => byKind.get(kind)
 }
 

@@ -52,8 +52,8 @@ export function attestedGone(lease: Lease, reason: string, now: number): Lease |
 }
 
 /**
- * Whether a revocation failed since the server of the lease is another by now, or is not to be reached. One that is full
- * or does not let us in has answered: the account may be there, and work.
+ * Whether a revocation failed since the server of the lease is another by now, or nothing answers at its address. One that
+ * is full, does not let us in or takes no more than connections has answered: the account may be there, and work.
  */
 export function cannotBeAsked(reason: string | undefined, detail: Lease['lastDetail'] = {}): boolean {
   return reason === 'server_changed' || (isAboutServer(reason) && detail['answer'] === undefined)

@@ -29,20 +29,23 @@ export type ReadGuardedRules = () => Promise<readonly Rule[] | undefined>
  * Tells it by the rules of targets and the guardrails that want a second person, and by the issuers whose actors say
  * which address a client has. What cannot be told is so.
  */
-export function guardedTrust(read: ReadGuardedRules, isOfForwarders: (issuer: string) => boolean): GuardedTrust {
-  const some = async (isOn: (rule: Rule) => boolean) => {
-    const rules = await read()
-    return rules?.some(rule => rule.state === 'enforced' && isOn(rule)) ?? true
-  }
+export function guardedTrust(
+  read: ReadGuardedRules,
+  isOfForwarders: (issuer: string) => Promise<boolean>,
+): GuardedTrust {
+  const enforced = async () => (await read())?.filter(({ state }) => state === 'enforced')
   return {
-    onIssuer: ({ id, versions, vouchesAnew }) =>
-      some(
-        rule =>
-          (vouchesAnew && tellsIssuersApart(rule)) ||
-          (isOfForwarders(id) && restsOnClient(rule)) ||
-          versions.some(issuer => !issuer || restsOnIssuer(rule, issuer)),
-      ),
-    onCalendar: id => some(({ conditions }) => conditions.time?.calendars.includes(id) ?? false),
+    async onIssuer({ id, versions, vouchesAnew }) {
+      const rules = await enforced()
+      if (!rules) return true
+      const isOnIt = (rule: Rule) =>
+        (vouchesAnew && tellsIssuersApart(rule)) || versions.some(issuer => !issuer || restsOnIssuer(rule, issuer))
+      return rules.some(isOnIt) || (rules.some(restsOnClient) && isOfForwarders(id))
+    },
+    async onCalendar(id) {
+      const rules = await enforced()
+      return rules?.some(({ conditions }) => conditions.time?.calendars.includes(id)) ?? true
+    },
   }
 }
 

@@ -23,6 +23,8 @@ export interface IssuerCheckOptions {
   readonly monotonic: () => number
   /** When the inline keys that are in force were saved: keys that nobody fetches grow old unseen. */
   readonly keysSince: (issuer: Issuer) => Promise<string | undefined>
+  /** When a client's address was last taken from an actor of that issuer, where the settings here do not say so. */
+  readonly forwardingUnnamed: (issuer: string) => Promise<string | undefined>
 }
 
 /**
@@ -40,7 +42,12 @@ export async function checkIssuer(
     return { ok: false, steps: [{ step: 'document', ok: false, expected: 'an issuer', found }] }
   }
   const issuer = parsed.data
-  const steps = [...enabledSteps(issuer), ...spellingSteps(issuer), ...(await sourceSteps(issuer, options))]
+  const steps = [
+    ...enabledSteps(issuer),
+    ...spellingSteps(issuer),
+    ...(await sourceSteps(issuer, options)),
+    ...(await forwarderSteps(issuer, options)),
+  ]
   const checked = token === undefined ? undefined : await checkToken(token, issuer, options)
   const ok = steps.every(step => step.ok !== false) && checked?.ok !== false
   return { ok, steps, ...(checked && { token: checked }) }
@@ -49,6 +56,17 @@ export async function checkIssuer(
 function enabledSteps({ enabled }: Issuer): readonly IssuerStep[] {
   if (enabled) return []
   return [{ step: 'enabled', ok: false, expected: '"enabled": true', found: 'none of its tokens count' }]
+}
+
+async function forwarderSteps(
+  { id }: Issuer,
+  { forwardingUnnamed }: IssuerCheckOptions,
+): Promise<readonly IssuerStep[]> {
+  const at = await forwardingUnnamed(id)
+  if (at === undefined) return []
+  const expected = 'CAUSEWAY_FORWARDERS is the same for manage as for exchange'
+  const found = `at ${at} an exchange took a client's address from an actor of this issuer: here it names none of it`
+  return [{ step: 'forwarder', ok: false, expected, found }]
 }
 
 /** How the platforms spell themselves. What an issuer's own discovery document says counts more. */

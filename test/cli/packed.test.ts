@@ -61,3 +61,11 @@ test("the installed command brings Azure's clients along", async () => {
   expect(verified.stderr).toMatch(/^causeway: .*Credential/)
   await files.remove()
 })
+
+// Last: nothing else of the package works without its bundle.
+test('the command says in one line that it was not built', async () => {
+  await rm(join(folder, 'node_modules', 'causeway', 'dist'), { recursive: true })
+  const ran = await causeway('--help')
+  expect(ran).toMatchObject({ code: 1, stdout: '' })
+  expect(ran.stderr).toMatch(/^causeway: it is not built yet: run "npm run build".*\n$/)
+})

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { recordHash } from '../../shared/decisions/record-hash.ts'
 import { describeFinding } from '../../shared/decisions/verify-finding.ts'
 import { type LogToVerify, verifyLog } from '../../shared/decisions/verify-log.ts'
+import { streamCheck } from '../../shared/decisions/verify-stream.ts'
 import type { LogVerdict } from '../../shared/decisions/verify-verdict.ts'
 import {
   type Document,
@@ -126,6 +127,35 @@ describe('a log that nobody touched', () => {
     expect(doubts).toEqual([expect.stringContaining('of 1 stream')])
     recordsOf(log, second).splice(4)
     expect(await found(log)).toEqual([`cut record ${second} 5`])
+  })
+
+  test('and names one that was altered since, or made up anew with all before it, where no checkpoint came to', async () => {
+    const log = twoHours()
+    log.write(second, 2)
+    log.open(`2026-06-01T14/${second.split('/')[1]}/0`, second)
+    log.sign('2026-06-01T14:30:30.000Z', [`2026-06-01T14/${second.split('/')[1]}/0`], '2026-06-01T14')
+    recordOf(log, second, 6)['decision'] = 'another'
+    expect(await found(log)).toEqual([`altered record ${second} 6`])
+    recordsOf(log, second).splice(4)
+    log.write(second, 2)
+    expect(await found(log)).toEqual([`altered record ${second} 6`])
+  })
+
+  test('looks up what streams say that take over from a record by its number, however many there are', () => {
+    const log = twoHours()
+    let looks = 0
+    const claims = Array.from({ length: 200 }, () => ({
+      hash: recordHash(recordOf(log, first, 3)),
+      by: fourth,
+      get number() {
+        looks += 1
+        return 3
+      },
+    }))
+    const check = streamCheck({ stream: first, anchors: [], claims, deployment: 'test' })
+    for (const record of recordsOf(log, first)) check.take(record)
+    expect(check.end()).toMatchObject({ records: 12, unmet: [] })
+    expect(looks).toBeLessThanOrEqual(2 * claims.length)
   })
 })
 

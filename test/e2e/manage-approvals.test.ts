@@ -369,6 +369,26 @@ describe('an issuer', () => {
     expect((await put(actor, stolen, toCreate)).status).toBe(202)
   })
 
+  test('that names actors and such a rule is about is removed by two persons: its actor would be guarded no more', async () => {
+    const id = `legacy-${randomUUID().slice(0, 8)}`
+    const actor = `${id}-apim`
+    const stored = issuerOf(id, { actors: [{ issuer: actor, subject: 'apim' }] })
+    await stack.documents.container('issuers').items.create(issuerOf(actor))
+    await stack.documents.container('issuers').items.create(stored)
+    const now = async (of: string) => toReplace((await manage(`issuers/${of}`)).body['etag'])
+    const target = await guardedBy({ issuer: id })
+    const removal = { method: 'DELETE', headers: await now(id) }
+    expect((await manage(`issuers/${id}?dryRun=true`, removal)).body).toMatchObject({ requiresApproval: true })
+    expect((await manage(`issuers/${id}`, removal)).status).toBe(202)
+    const stolen = issuerOf(actor, { keys: { jwksUri: 'https://elsewhere.example/keys' } })
+    expect((await put(actor, stolen, await now(actor))).status).toBe(202)
+    const shut = { ...stored, enabled: false }
+    expect((await put(id, shut, await now(id))).status).toBe(200)
+    expect((await put(actor, stolen, await now(actor))).status).toBe(202)
+    await stack.documents.container('rules').item('opens', target).replace({ id: 'opens', target, deleted: true })
+    expect((await manage(`issuers/${id}`, { method: 'DELETE', headers: await now(id) })).status).toBe(200)
+  })
+
   test('whose actor says which address a client has is changed by two persons where such a rule asks for it', async () => {
     await stack.documents.container('issuers').items.upsert(issuerOf(forwarder))
     const { etag } = (await manage(`issuers/${forwarder}`)).body
@@ -379,6 +399,28 @@ describe('an issuer', () => {
     expect(alone.status).toBe(200)
     await guardedBy({ issuer: 'aks-local' }, network)
     expect((await put(forwarder, changed('two'), toReplace(alone.body['etag']))).status).toBe(202)
+  })
+
+  test('whose actor an exchange took an address from counts as such, though the settings here do not name it', async () => {
+    const id = `unnamed-${randomUUID().slice(0, 8)}`
+    await stack.documents.container('issuers').items.create(issuerOf(id))
+    await guardedBy({ issuer: 'aks-local' }, { conditions: { network: { in: ['10.0.0.0/8'] } } })
+    const changed = (path: string) => issuerOf(id, { keys: { jwksUri: `https://elsewhere.example/${path}` } })
+    const alone = await put(id, changed('one'), toReplace((await manage(`issuers/${id}`)).body['etag']))
+    expect(alone.status).toBe(200)
+    const check = async () => (await manage(`issuers/${id}/check`, { method: 'POST' })).body['steps'] as Document[]
+    expect((await check()).find(({ step }) => step === 'forwarder')).toBe(undefined)
+    const at = new Date().toISOString()
+    const client = { address: '10.0.0.1', provenance: 'forwarded' }
+    const record = { id: randomUUID(), stream: randomUUID(), kind: 'exchange', at, client, actor: { issuer: { id } } }
+    await stack.documents.container('decisions').items.create(record)
+    expect((await put(id, changed('two'), toReplace(alone.body['etag']))).status).toBe(202)
+    expect(await check()).toContainEqual({
+      step: 'forwarder',
+      ok: false,
+      expected: 'CAUSEWAY_FORWARDERS is the same for manage as for exchange',
+      found: expect.stringContaining(at),
+    })
   })
 
   test.each<[string, Document]>([

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { openCertificateAuthority } from '../../infra/local/certificate-authority.ts'
 import { pods } from '../../infra/local/world.ts'
+import { type Door, openDoor } from '../faults/door.ts'
 import { type Document, type Issued, logIn, type PodName, type RunningStack, runStack } from '../running-stack.ts'
 import { type AskManage, askingOf } from './operator-requests.ts'
 import { until } from './until.ts'
@@ -148,6 +153,66 @@ describe('a lease that is stuck since its server is another by now', () => {
     expect((await gone(id, {})).status).toBe(400)
     expect((await gone('none', { reason })).status).toBe(404)
     expect(await stored(id)).toMatchObject({ state: 'active' })
+  })
+})
+
+describe('a lease whose server cannot be asked', () => {
+  const reason = 'decommissioned on 1 June, ticket 4711'
+  const past = new Date(Date.now() - 60_000).toISOString()
+  const gone = (id: string) => manage(`leases/${id}/gone`, { method: 'POST', body: { reason } })
+  const run = () => stack.gateway.runTimer('revoke-expired')
+  let door: Door
+  const untrusted: Document = {}
+
+  beforeAll(async () => {
+    door = await openDoor(stack.postgresql.port)
+    const directory = await mkdtemp(join(tmpdir(), 'causeway-authority-'))
+    const { certificate } = await openCertificateAuthority(directory)
+    Object.assign(untrusted, { tls: { ca: certificate } })
+    await rm(directory, { recursive: true })
+  })
+  afterAll(() => door?.stop())
+
+  /** A lease that was tried once, behind the door, with other settings. */
+  async function stuck(state: Parameters<Door['set']>[0], changes: Document = {}): Promise<string> {
+    const { id } = await live()
+    const settings = (await stored(id))?.['settings'] as Document
+    await door.set(state)
+    const behind = { ...settings, host: 'localhost', port: door.port, ...changes }
+    await stack.changeLease(id, { settings: behind, location: randomUUID(), expiresAt: past, dueAt: past })
+    await run()
+    expect(await stored(id)).toMatchObject({ state: 'revoking', attempts: 1 })
+    return id
+  }
+
+  const login = { user: 'causeway_revoker', password: { vault: 'corp', secret: 'no-such-revoker' } }
+
+  test.each<[string, Parameters<Door['set']>[0], Document, string]>([
+    ['shows a certificate that we do not trust', 'open', untrusted, 'target_unavailable'],
+    ['takes connections and says nothing', 'mute', {}, 'target_unavailable'],
+    ['is there, and the secret of our login is not', 'open', { admin: login, revoker: login }, 'secret_not_found'],
+  ])('is not for an operator to end where it %s', async (_, state, settings, lastError) => {
+    const id = await stuck(state, settings)
+    expect(await stored(id)).toMatchObject({ lastError, lastDetail: { answer: 'connects' } })
+    expect(await gone(id)).toMatchObject({ status: 409, body: { detail: expect.stringContaining('still answers') } })
+    expect((await stored(id))?.['attested']).toBe(undefined)
+  })
+
+  test('is for an operator to end where nothing takes connections, unless something does at the last asking', async () => {
+    const id = await stuck('shut', untrusted)
+    expect((await gone(id)).status).toBe(202)
+    await door.set('open')
+    await run()
+    const lease = await stored(id)
+    expect(lease).toMatchObject({ state: 'revoking', lastDetail: { answer: 'connects' } })
+    expect(lease?.['attested']).toBe(undefined)
+    expect((await gone(id)).status).toBe(409)
+    await door.set('shut')
+    await stack.changeLease(id, { dueAt: past })
+    await run()
+    expect((await gone(id)).status).toBe(202)
+    await run()
+    expect(await stored(id)).toMatchObject({ state: 'revoked', cause: 'attested' })
   })
 })
 

@@ -85,16 +85,41 @@ describe('what a list cannot be asked for is refused with its name, and not pass
     ['rules?effect=', '/effect'],
     [`rules?target=${'a'.repeat(3_000)}`, '/target'],
     ['guardrails?target=orders-db', ''],
+    ['targets?provider=postgrsql', '/provider'],
     ['targets?enabled=yes', '/enabled'],
     ['issuers?kind=bogus', '/kind'],
     ['calendars?state=draft', ''],
     ['lockdowns?standing=1', '/standing'],
     ['rules?limit=0', '/limit'],
     ['rules?limit=101', '/limit'],
+    ['leases?limit=501', '/limit'],
+    [`leases?namespace=${'a'.repeat(513)}`, '/namespace'],
     [`rules?continuation=${'a'.repeat(17_000)}`, '/continuation'],
   ])('%s', async (query, pointer) => {
     const { status, body } = await manage(query)
     expect({ status, body }).toMatchObject({ status: 400, body: { problems: [{ pointer }] } })
+  })
+
+  test('a misspelt word is told those that there are', async () => {
+    const { body } = await manage('targets?provider=postgrsql')
+    const [{ detail }] = body['problems'] as [Document]
+    for (const kind of ['key-vault-secret', 'mysql', 'postgresql', 'found "postgrsql"']) expect(detail).toContain(kind)
+  })
+
+  test.each<[string, string]>([
+    ['rules?target=orders-db&target=orders-db', '/target'],
+    ['rules?target=orders-db&target=mainframe-ftp&state=enforced', '/target'],
+    ['targets?limit=5&limit=5', '/limit'],
+    ['rules/orders-db/payments-api-orders/versions?continuation=a&continuation=b', '/continuation'],
+    ['leases?namespace=payments&namespace=billing', '/namespace'],
+    ['decisions?from=2026-11-22T00:00:00Z&to=2026-11-23T00:00:00Z&subject=a&subject=b', '/subject'],
+    ['access?namespace=payments&namespace=billing', '/namespace'],
+    ['changes?continuation=a&continuation=b', '/continuation'],
+  ])('what is there twice is said to be, and neither is taken: %s', async (query, pointer) => {
+    expect(await manage(query)).toMatchObject({
+      status: 400,
+      body: { problems: [{ pointer, detail: 'expected once' }] },
+    })
   })
 
   test('a continuation that no page has told', async () => {
@@ -103,6 +128,17 @@ describe('what a list cannot be asked for is refused with its name, and not pass
       body: { detail: 'continuation: expected what an earlier page said' },
     })
   })
+})
+
+test('a list that is asked for no number has a hundred on a page, and says where it goes on', async () => {
+  const ids = Array.from({ length: 101 }, (_, at) => `year-${at}`)
+  const days = { schema: 1, days: ['2026-12-25'] }
+  await Promise.all(ids.map(id => stack.documents.container('calendars').items.upsert({ ...days, id })))
+  const { body } = await manage('calendars')
+  expect(body['calendars']).toHaveLength(100)
+  const rest = await manage(`calendars?continuation=${encodeURIComponent(String(body['continuation']))}`)
+  expect(rest.body['calendars']).not.toHaveLength(0)
+  expect(rest.body['continuation']).toBe(undefined)
 })
 
 test('a list of several pages has every document once, also behind a filter', async () => {

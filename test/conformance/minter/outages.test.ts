@@ -36,6 +36,14 @@ onEachEngine(trial => {
     expect(await trial.revoke(account)).toMatchObject({ absent: true })
   })
 
+  it('a server that we do not trust shows in a failed revocation that it takes connections', async () => {
+    const account = trial.account()
+    await trial.mint(account)
+    const error = await trial.failureOf(trial.revoke(account, 'now', trial.open({ tls: {} })))
+    expect(error).toMatchObject({ reason: 'target_unavailable', detail: { answer: 'connects' } })
+    expect(await trial.revoke(account)).toMatchObject({ absent: true })
+  })
+
   describe('a server that is slow', () => {
     it('fails a revocation as unavailable once its limit is over, and the next one ends the account', async () => {
       const account = trial.account()
