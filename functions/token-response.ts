@@ -1,6 +1,6 @@
 import type { CredentialField } from '../shared/credentials/credential.ts'
 import { Secret } from '../shared/credentials/secret.ts'
-import type { Issued } from '../shared/exchange.ts'
+import type { Issued } from '../shared/exchange-credential.ts'
 
 /**
  * The answer of RFC 8693 section 2.2.1 and this gateway's members beside it. The one place where secrets are revealed:

@@ -1,19 +1,18 @@
-import type { Credential } from './credentials/credential.ts'
-import type { Minter, Permission } from './credentials/credential-provider.ts'
-import type { DecisionLog, ExchangeEntry } from './decisions/record.ts'
+import type { DecisionLog } from './decisions/record.ts'
 import type { CountRefusal } from './decisions/refusal-counts.ts'
-import { NotMinted, toExchangeError, unavailable } from './errors.ts'
+import { toExchangeError, unavailable } from './errors.ts'
+import { type Issued, issued, obtain, prepare, referenceOf } from './exchange-credential.ts'
+import { askedOf, factsOf, told } from './exchange-facts.ts'
 import { type Known, recorder } from './exchange-recorder.ts'
 import { type Refusal, type Refused, refusal, refusalOf, typeMismatch } from './exchange-refusal.ts'
 import type { ExchangeRequest } from './exchange-request.ts'
-import type { HeldLease, Leases } from './leases/hold-lease.ts'
+import type { Leases } from './leases/hold-lease.ts'
 import type { Rules } from './rules/cosmos-rules.ts'
 import { decide } from './rules/decide.ts'
-import type { Allowed, Decision, GrantedAccess } from './rules/decision.ts'
+import type { Decision } from './rules/decision.ts'
 import type { Client, Facts, Posture } from './rules/facts.ts'
 import type { Ruleset } from './rules/ruleset.ts'
-import type { Targets, UnreadableTarget } from './targets/cosmos-targets.ts'
-import type { Target } from './targets/target.ts'
+import type { Targets } from './targets/cosmos-targets.ts'
 import type { Trail, WatchExchange } from './telemetry-exchange.ts'
 import type { SeenClient } from './workload/client-address.ts'
 import type { Lockdowns } from './workload/cosmos-lockdowns.ts'
@@ -55,28 +54,6 @@ export interface ExchangeSteps {
 }
 
 type WatchedSteps = ExchangeSteps & { readonly trail: Trail }
-
-/** A credential that may leave: its record is written. */
-export interface Issued {
-  readonly outcome: 'issued'
-  readonly credential: Credential
-  readonly issuedTokenType: string
-  readonly tokenType: 'N_A' | 'Bearer'
-  readonly scopes: readonly string[]
-  /** Epoch milliseconds: when it ends, and when asking again is worthwhile. */
-  readonly expiresAt: number
-  readonly refreshAt: number
-  readonly lease?: string
-}
-
-/** A credential that the record may now speak of: read already, or to be had from a lease. */
-type Prepared = { readonly credential: Credential; readonly lease?: undefined } | Leased
-
-interface Leased {
-  readonly held: HeldLease
-  readonly minter: Minter<unknown>
-  readonly lease: string
-}
 
 /**
  * The route: verify, find the target, decide, reserve, record, issue. A denial is a value; a failure is an
@@ -170,32 +147,6 @@ async function postureOf(
   }
 }
 
-function askedOf({ target, scopes }: ExchangeRequest): ExchangeEntry['asked'] {
-  return { target: ('id' in target ? target.id : target.uri).toWellFormed(), scopes }
-}
-
-function factsOf(
-  { workload, actor, client, posture }: Callers & Pick<Facts, 'client' | 'posture'>,
-  request: ExchangeRequest,
-  target: Target | UnreadableTarget,
-  time: number,
-): Facts {
-  const readable = 'problem' in target ? { id: target.id, ...nothingKnown } : target
-  const { id, labels, defaultScopes, defaultTtl, maxTtl } = readable
-  const scopes = request.scopes.length > 0 ? request.scopes : defaultScopes.toSorted()
-  const defined = { id, labels, scopes: Object.keys(readable.scopes), defaultTtl, maxTtl }
-  return { workload, ...(actor && { actor }), target: defined, scopes, client, ...(posture && { posture }), time }
-}
-
-/** A target that cannot be read defines nothing; its rules still tell whom it concerns. */
-const nothingKnown = { labels: {}, scopes: {}, defaultScopes: [], defaultTtl: 0, maxTtl: 0 }
-
-function told({ workload: _workload, actor: _actor, client: _client, ...facts }: Facts, decision: Decision) {
-  const { rules, trace, passedOver } = decision
-  const limits = decision.outcome === 'allowed' && decision.limits.length > 0 ? { limits: decision.limits } : {}
-  return { facts, rules, ...limits, trace, passedOver }
-}
-
 /** A lockdown stands above all rules, and answers as an unknown target does. */
 async function lockedDown(
   facts: Facts,
@@ -205,75 +156,4 @@ async function lockedDown(
   const { workload, actor, target, time } = facts
   const lockdown = await lockdowns.find({ workload, actor, target: target.id, rules }, time)
   return lockdown === undefined ? undefined : { ...refusal('invalid_target', 'locked_down'), detail: { lockdown } }
-}
-
-async function prepare(
-  target: Target,
-  { grant, rules }: Allowed,
-  known: Known,
-  steps: WatchedSteps,
-): Promise<Prepared> {
-  const meanings = grant.scopes.map(scope => target.scopes[scope])
-  if (target.issuing.kind === 'existing') return { credential: await target.issuing.source.read({ scopes: meanings }) }
-  const { id, provider, settings, budgets, issuing, onExpiry } = target
-  const { workload, actor, decision } = known
-  const who = { workload, ...(actor && { actor }) }
-  const account = { ...target.account, longestName: issuing.longestName }
-  const asked = { target: id, provider, settings, account, budgets, meanings, rules, onExpiry, ...who, ...grant }
-  const held = await steps.leases.hold(asked, decision)
-  const lease = held.stored.lease.id
-  steps.trail.note({ lease })
-  return { held, minter: issuing.minter, lease }
-}
-
-function referenceOf(prepared: Prepared): Readonly<Record<string, string>> {
-  if (prepared.lease === undefined) return prepared.credential.reference
-  return { lease: prepared.lease, account: prepared.held.account.name }
-}
-
-/** Nothing leaves before the record is there, and nothing is made: until then a minter gets ready. */
-async function obtain(prepared: Prepared, permission: Permission, steps: WatchedSteps): Promise<Credential> {
-  if (prepared.lease !== undefined && prepared.held.mustMint) return mint(prepared, permission, steps)
-  await permission.recorded
-  return prepared.lease === undefined
-    ? prepared.credential
-    : prepared.minter.describe(prepared.held.account, prepared.held.secret)
-}
-
-/** Where nothing was made, the reservation is given back, and costs no generation. */
-async function mint(
-  { held, minter }: Leased,
-  { recorded, signal }: Permission,
-  { leases, trail }: WatchedSteps,
-): Promise<Credential> {
-  try {
-    if (signal.aborted) throw new NotMinted('temporarily_unavailable', 'deadline', { retryAfter: 1 })
-    const permitted = recorded.then(() => trail.enter('mint'))
-    const credential = await minter.mint(held.account, held.secret, { recorded: permitted, signal })
-    // Whatever the minter did.
-    await recorded
-    await leases.activate(held, credential.server)
-    return credential
-  } catch (error) {
-    await leases.abandon(held, error instanceof NotMinted ? 'nothing' : 'unclear')
-    // The record of this failure names the one that may still be on its way.
-    await recorded
-    throw error
-  }
-}
-
-function issued(
-  { issuedTokenType, tokenType }: Target,
-  { scopes, ttl, endsAt = Number.POSITIVE_INFINITY }: GrantedAccess,
-  prepared: Prepared,
-  credential: Credential,
-  now: number,
-): Issued {
-  const base = { outcome: 'issued' as const, credential, issuedTokenType, tokenType, scopes }
-  if (prepared.lease !== undefined) {
-    const { expiresAt, refreshAt } = prepared.held
-    return { ...base, expiresAt, refreshAt, lease: prepared.lease }
-  }
-  const expiresAt = Math.min(now + ttl, endsAt, credential.expiresAt ?? Number.POSITIVE_INFINITY)
-  return { ...base, expiresAt, refreshAt: now + (expiresAt - now) / 2 }
 }

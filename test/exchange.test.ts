@@ -400,6 +400,20 @@ describe('what fails', () => {
     expect(route.store.only().vacant).toBe(true)
   })
 
+  test('one whose time is over and whose record fails while its lease is given back ends nothing but itself', async () => {
+    const route = openRoute()
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    const { leases } = route.steps
+    const abandon: typeof leases.abandon = async (...given) => settled().then(() => leases.abandon(...given))
+    route.writes(logDown)
+    const ask = { ...asked(), signal: AbortSignal.abort() }
+    const exchanging = exchange(ask, { ...route.steps, leases: { ...leases, abandon } })
+    await expect(exchanging).rejects.toMatchObject({ reason: 'record_unavailable' })
+    process.off('unhandledRejection', unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
   test('a bug is server_error, and its text reaches neither the record nor the caller', async () => {
     const route = openRoute()
     const bug = new TypeError(`cannot read ${secretText}`)

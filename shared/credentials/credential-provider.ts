@@ -76,7 +76,7 @@ export interface Source<Scope> {
 
 /** What a mint waits for, and what ends it. */
 export interface Permission {
-  /** Fulfilled when the decision is on record. No record, no account. */
+  /** Fulfilled when the decision is on record: no record, no account. Nobody needs to handle its rejection. */
   readonly recorded: Promise<unknown>
   readonly signal: AbortSignal
 }

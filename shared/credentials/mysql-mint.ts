@@ -34,8 +34,6 @@ interface Progress {
 export async function mintAccount(mint: Mint, permission: Permission): Promise<string | undefined> {
   const role = onlyRole(mint.account.scopes)
   const progress: Progress = { sent: false, created: false }
-  // Where this fails first, nobody waits for that.
-  permission.recorded.catch(() => undefined)
   try {
     return await mint.pool.use(
       session => makeAccount(session, { ...mint, role, progress }, permission),

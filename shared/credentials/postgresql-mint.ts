@@ -32,8 +32,6 @@ export async function mintAccount(mint: Mint, { recorded, signal }: Permission):
   const verifier = scramVerifier(mint.secret.reveal())
   // Where the server fails first, nobody waits for it.
   verifier.catch(() => undefined)
-  // Where this fails first, nobody waits for that either.
-  recorded.catch(() => undefined)
   let sent = false
   try {
     return await mint.pool.use(async client => {

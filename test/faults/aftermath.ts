@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { ExchangeError } from '../../shared/errors.ts'
-import type { Issued } from '../../shared/exchange.ts'
+import type { Issued } from '../../shared/exchange-credential.ts'
 import { login } from '../credentials/postgresql-fixture.ts'
 import { minute } from '../rules/facts.ts'
 import type { Deployment } from './deployment.ts'

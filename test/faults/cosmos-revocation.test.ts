@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { ExchangeError } from '../../shared/errors.ts'
-import type { Issued } from '../../shared/exchange.ts'
+import type { Issued } from '../../shared/exchange-credential.ts'
 import { allow, minute } from '../rules/facts.ts'
 import { expectNothingForgotten, expectSettled, logsIn, outcomeOf, pass } from './aftermath.ts'
 import { breakStep, type CosmosFault, cosmosFaults, type Step } from './cosmos-faults.ts'

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Issued } from '../../shared/exchange.ts'
+import type { Issued } from '../../shared/exchange-credential.ts'
 import { allow, minute } from '../rules/facts.ts'
 import { expectNothingForgotten, logsIn, outcomeOf } from './aftermath.ts'
 import { type Deployment, startDeployment } from './deployment.ts'

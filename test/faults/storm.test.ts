@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ExchangeError } from '../../shared/errors.ts'
-import type { Issued } from '../../shared/exchange.ts'
+import type { Issued } from '../../shared/exchange-credential.ts'
 import { allow } from '../rules/facts.ts'
 import { expectNothingForgotten, expectSettled, logsIn } from './aftermath.ts'
 import { type Deployment, startDeployment } from './deployment.ts'
