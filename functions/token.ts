@@ -6,7 +6,7 @@ import { registerOAuthEndpoint } from './oauth-endpoint.ts'
 import { errorAnswer } from './oauth-error.ts'
 import { tokenResponse } from './token-response.ts'
 
-/** All the time that one exchange may take, in milliseconds. */
+/** After so long nothing is verified and nothing is minted, in milliseconds. Each write to Cosmos DB has a bound of its own. */
 const budget = 10_000
 
 /** `POST /token`: OAuth 2.0 Token Exchange (RFC 8693). */

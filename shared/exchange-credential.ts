@@ -86,10 +86,13 @@ async function mint(
     await leases.activate(held, credential.server)
     return credential
   } catch (error) {
+    // The record of this failure names the one that may still be on its way; without that one, there is nothing to tell.
+    const failure = await recorded.then(
+      () => error,
+      unrecorded => unrecorded,
+    )
     await leases.abandon(held, error instanceof NotMinted ? 'nothing' : 'unclear')
-    // The record of this failure names the one that may still be on its way.
-    await recorded
-    throw error
+    throw failure
   }
 }
 

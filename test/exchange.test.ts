@@ -370,12 +370,13 @@ describe('what fails', () => {
     route.writes(() => writing.promise)
     route.mintsUnasked(notMinted)
     const failing = failureOf(route)
-    await vi.waitFor(() => expect(route.store.only().vacant).toBe(true))
+    await settled()
     expect(route.events).toEqual(['record allowed', 'mint'])
     writing.resolve({ stream: 'hour/boot/0', id: '1' })
     expect((await failing).reason).toBe('target_unavailable')
     expect(route.events).toEqual(['record allowed', 'mint', 'record failed'])
     expect(route.entries[1]).toMatchObject({ follows: { stream: 'hour/boot/0', id: '1' } })
+    expect(route.store.only().vacant).toBe(true)
   })
 
   test('a mint that certainly made nothing leaves the lease to the next exchange', async () => {

@@ -12,6 +12,8 @@ import {
   serverIdentity,
 } from './mysql-statements.ts'
 import { cachingSha2Verifier, nativeVerifier } from './mysql-verifier.ts'
+import { orAborted } from './or-aborted.ts'
+import { isRecordedSoon } from './recorded-soon.ts'
 import type { Secret } from './secret.ts'
 
 /** What one mint needs. `now` is this process's clock; times of the account are by it. */
@@ -30,8 +32,22 @@ interface Progress {
   created: boolean
 }
 
+/** An account that was made, and on which server, where that has a name. */
+interface Made {
+  readonly server: string | undefined
+}
+
 /** Makes the account and tells on which server, where that has a name, or throws as `Minter.mint` says. */
 export async function mintAccount(mint: Mint, permission: Permission): Promise<string | undefined> {
+  for (;;) {
+    const made = await mintIfRecordedSoon(mint, permission)
+    if (made) return made.server
+    await orAborted(permission.recorded, permission.signal).catch(error => Promise.reject(failureWithoutAccount(error)))
+  }
+}
+
+/** Undefined where the connection was let go before the decision was on record, and nothing was made. */
+async function mintIfRecordedSoon(mint: Mint, permission: Permission): Promise<Made | undefined> {
   const role = onlyRole(mint.account.scopes)
   const progress: Progress = { sent: false, created: false }
   try {
@@ -54,13 +70,13 @@ function onlyRole(scopes: readonly MysqlScope[]): string | undefined {
 async function makeAccount(
   session: MysqlSession,
   mint: Mint & { readonly role: string | undefined; readonly progress: Progress },
-  { recorded, signal }: Permission,
-): Promise<string | undefined> {
+  permission: Permission,
+): Promise<Made | undefined> {
   const { name, connectionLimit, role, progress } = mint
   const { engine, deadline, server } = await survey(session, mint)
   const verifier = verifierOf(engine, mint.secret)
-  await recorded
-  if (signal.aborted) throw unavailable('deadline')
+  if (!(await isRecordedSoon(permission))) return undefined
+  if (permission.signal.aborted) throw unavailable('deadline')
   progress.sent = true
   await session.run(createAccount(session, { ...name, verifier, connectionLimit }, deadline))
   progress.created = true
@@ -68,7 +84,7 @@ async function makeAccount(
   const grants = scopes.flatMap(scope => ('grants' in scope ? scope.grants : []))
   const templates = scopes.filter(scope => 'statements' in scope)
   await openOrDrop(session, name, { role, grants, templates, isMariaDb: engine === 'MariaDB' }, deadline)
-  return server
+  return { server }
 }
 
 /** What was made and could not be finished is dropped again. Where that fails too, the first failure is told, as unclear. */

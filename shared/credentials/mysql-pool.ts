@@ -5,6 +5,7 @@ import { certificateOf } from './connection-check.ts'
 import { failureOfLogin, refusesLogin } from './mysql-failure.ts'
 import type { MysqlLogin, MysqlSettings } from './mysql-settings.ts'
 import { type Quoting, sessionLimits } from './mysql-statements.ts'
+import { orAborted } from './or-aborted.ts'
 import type { ReadSecret } from './secret-reference.ts'
 
 /** What is lent: one connection's statements, and its quoting. */
@@ -137,18 +138,6 @@ export class MysqlPool {
       // Not in the driver's types.
       certificate: () => certificateOf(Reflect.get(connection.connection, 'stream')),
     }
-  }
-}
-
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(unavailable('deadline'))
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    throwIfAborted(signal)
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }
 

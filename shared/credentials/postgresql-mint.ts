@@ -2,11 +2,13 @@ import type { PoolClient } from 'pg'
 import { NotMinted, unavailable } from '../errors.ts'
 import type { Account, Permission } from './credential-provider.ts'
 import type { GrantTemplates } from './grant-template.ts'
+import { orAborted } from './or-aborted.ts'
 import { failureBeforeMint, failureOfMint, sqlStateOf } from './postgresql-failure.ts'
 import { grantAll } from './postgresql-grants.ts'
 import type { PostgresqlPool } from './postgresql-pool.ts'
 import type { PostgresqlScope } from './postgresql-settings.ts'
 import { commitBefore, createAccount, serverIdentity } from './postgresql-statements.ts'
+import { isRecordedSoon } from './recorded-soon.ts'
 import { scramVerifier } from './scram-verifier.ts'
 import type { Secret } from './secret.ts'
 
@@ -27,16 +29,30 @@ interface Statements {
 }
 
 /** Makes the account's login role and tells on which server, or throws as `Minter.mint` says. */
-export async function mintAccount(mint: Mint, { recorded, signal }: Permission): Promise<string> {
+export async function mintAccount(mint: Mint, permission: Permission): Promise<string> {
   // Made on another thread while the server is asked.
   const verifier = scramVerifier(mint.secret.reveal())
   // Where the server fails first, nobody waits for it.
   verifier.catch(() => undefined)
+  for (;;) {
+    const server = await mintIfRecordedSoon(mint, verifier, permission)
+    if (server !== undefined) return server
+    await orAborted(permission.recorded, permission.signal).catch(error => Promise.reject(failureBeforeMint(error)))
+  }
+}
+
+/** Undefined where the connection was let go before the decision was on record, and nothing was made. */
+async function mintIfRecordedSoon(
+  mint: Mint,
+  making: Promise<string>,
+  permission: Permission,
+): Promise<string | undefined> {
+  const { signal } = permission
   let sent = false
   try {
     return await mint.pool.use(async client => {
-      const { grants, commit, server } = await prepare(client, mint, verifier)
-      await recorded
+      const { grants, commit, server } = await prepare(client, mint, making)
+      if (!(await isRecordedSoon(permission))) return undefined
       if (grants !== undefined) await grantAll(client, grants, signal)
       if (signal.aborted) throw unavailable('deadline')
       sent = true

@@ -75,6 +75,20 @@ onEachEngine(trial => {
       expect(await trial.server.accounts(account.name)).toBe(0)
     })
 
+    it('at once where the request is given up while the decision is being recorded, and its connection is free', async () => {
+      const one = trial.open({ connections: 1 })
+      const request = new AbortController()
+      const permission = { recorded: new Promise<never>(() => {}), signal: request.signal }
+      const failed = trial.failureOf(one.mint(trial.account(), trial.secret(), permission))
+      // Its connection was let go for this one: it is ready, and waits.
+      await trial.mint(trial.account(), one)
+      request.abort()
+      const error = await failed
+      expect(error).toBeInstanceOf(NotMinted)
+      expect(error.reason).toBe('deadline')
+      await trial.mint(trial.account(), one)
+    })
+
     it('where its server cannot be reached, with the time after which to ask again', async () => {
       const error = await trial.failureOf(trial.mint(trial.account(), trial.open({ port: 1 })))
       expect(error).toBeInstanceOf(NotMinted)
@@ -138,6 +152,19 @@ onEachEngine(trial => {
       await trial.mint(trial.account())
       await trial.server.endSessions(adminUser())
       await trial.ask(await trial.mint(trial.account()), 'SELECT 1')
+    })
+
+    it('is let go where a decision takes long to be recorded, and had again once it is', async () => {
+      const one = trial.open({ connections: 1 })
+      const account = trial.account()
+      const recording = Promise.withResolvers<void>()
+      const permission = { ...permitted(), recorded: recording.promise }
+      const minting = one.mint(account, trial.secret(), permission)
+      await trial.mint(trial.account(), one)
+      expect(await trial.server.accounts(account.name)).toBe(0)
+      recording.resolve()
+      await minting
+      expect(await trial.server.accounts(account.name)).toBe(1)
     })
 
     it('is one of as many as the target allows, however many mints there are at once', async () => {
