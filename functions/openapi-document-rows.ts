@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { type DocumentPlural, documentQueries } from './manage/document-query.ts'
+import { versionsQuery } from './manage/documents.ts'
 import { type OperatorRole, readers } from './manage/operator.ts'
+import { leavingQuery } from './manage/save-document.ts'
+import { dryRunQuery } from './manage/search-query.ts'
 import { anyObject, listedVersion, matchingLeases, pageOf, proposed, version } from './openapi-answers.ts'
 import { rehearsed, removed } from './openapi-manage-answers.ts'
 import type { DocumentSchemaName, DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
@@ -22,10 +25,6 @@ const documents: readonly DocumentRow[] = [
   { plural: 'lockdowns', singular: 'lockdown', mayWrite: 'Lockdown.Write' },
 ]
 
-const saving = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
-const removing = saving.extend({
-  leases: z.enum(['keep', 'revoke']).optional().describe('Of rules, required: what becomes of their leases.'),
-})
 /** As a lockdown, but for the `id`. */
 const lockdownWithoutId = anyObject.describe('A lockdown without its id.')
 const versionPage = z.strictObject({
@@ -67,7 +66,7 @@ function rowsOf(
         post: {
           summary: 'Locks down, under an id that it is given.',
           roles: [mayWrite],
-          query: saving,
+          query: dryRunQuery,
           body: { type: 'application/json', schema: lockdownWithoutId },
           answers: { 200: rehearsed, 201: stored },
           errors: [422],
@@ -79,21 +78,21 @@ function rowsOf(
       put: {
         ...writing,
         summary: `Creates or replaces a ${singular}.`,
-        query: saving,
+        query: dryRunQuery,
         body: { type: 'application/json', schema },
         answers: savedOf(singular, schema),
       },
       delete: {
         ...writing,
         summary: `Removes a ${singular}.`,
-        query: removing,
+        query: plural === 'rules' ? leavingQuery : dryRunQuery,
         answers: { 200: z.union([removed, rehearsed]), 202: proposed },
       },
     }),
     row(`${one}/versions`, {
       get: {
         ...read(`Lists the versions of a ${singular}, the newest first.`, versionPage),
-        query: z.strictObject({ continuation: z.string().optional() }),
+        query: versionsQuery,
       },
     }),
     row(`${one}/versions/{version}`, {
@@ -103,7 +102,7 @@ function rowsOf(
       post: {
         ...writing,
         summary: `Saves a version of a ${singular} again.`,
-        query: saving,
+        query: dryRunQuery,
         answers: { 200: z.union([stored, rehearsed]), 202: proposed },
       },
     }),

@@ -6,6 +6,7 @@ import { impactBody } from './manage/impact.ts'
 import { leaseQuery } from './manage/lease-query.ts'
 import { readers } from './manage/operator.ts'
 import { revokeBody } from './manage/revoke-leases.ts'
+import { dryRunQuery } from './manage/search-query.ts'
 import {
   anyObject,
   checkAsked,
@@ -136,7 +137,6 @@ const row = (route: string, operations: RouteRow['operations']): RouteRow => ({
   family: 'manage',
   operations,
 })
-const dryRun = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
 const accessQuery = z.strictObject({
   target: z.string().optional().describe('Who can reach it. Or:'),
   namespace: z.string().optional().describe('What it can reach.'),
@@ -149,7 +149,7 @@ function iCalendarRow({ calendar }: DocumentSchemas): RouteRow {
     post: {
       summary: 'Makes a calendar of an iCalendar (RFC 5545).',
       roles: ['Rules.Write'],
-      query: dryRun,
+      query: dryRunQuery,
       conditions: ['if-match', 'if-none-match'],
       body: { type: 'text/calendar', schema: z.string() },
       answers: savedOf('calendar', calendar),
@@ -237,7 +237,7 @@ const operationRows: readonly RouteRow[] = [
     post: {
       summary: 'Ends the leases that match, after a dry run.',
       roles: ['Leases.Revoke'],
-      query: dryRun,
+      query: dryRunQuery,
       body: { type: json, schema: revokeBody },
       answers: { 200: leasesFound, 202: leasesRevoked },
       errors: [409, 428],

@@ -6,7 +6,7 @@ import { jsonAnswer } from '../answer.ts'
 import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
-import { continuation, methodNotAllowed, parseQuery } from './search-query.ts'
+import { continuation, methodNotAllowed } from './search-query.ts'
 
 /** Who can reach a target, or what a namespace can reach. */
 export const accessQuery = z.union(
@@ -30,18 +30,19 @@ const notes = [
 export function registerAccess(manage: ManageGateway): void {
   managedRoutes(manage)('access', 'manage/access', asked => {
     if (asked.request.method !== 'GET') return methodNotAllowed('GET')
-    return asOperator(asked, readers, () => answerAccess(asked))
+    return asOperator(asked, { roles: readers, query: accessQuery }, (_, query) => answerAccess(asked, query))
   })
 }
 
-async function answerAccess({ request, manage: { access } }: Asked): Promise<HttpResponseInit> {
-  const query = parseQuery(request, accessQuery)
-  if ('refused' in query) return query.refused
-  if ('target' in query.value) {
-    const found = await access.ofTarget(query.value.target)
+async function answerAccess(
+  { manage: { access } }: Asked,
+  query: z.output<typeof accessQuery>,
+): Promise<HttpResponseInit> {
+  if ('target' in query) {
+    const found = await access.ofTarget(query.target)
     return found ? jsonAnswer(200, { ...found, notes }) : problem(404, { detail: 'there is no such target' })
   }
-  const { continuation, namespace, issuer } = query.value
+  const { continuation, namespace, issuer } = query
   const found = await access.ofNamespace({ namespace, ...(issuer !== undefined && { issuer }) }, continuation)
   if (found) return jsonAnswer(200, { namespace, ...(issuer !== undefined && { issuer }), ...found, notes })
   return problem(404, { detail: 'there is no such issuer, or no page has told that continuation' })

@@ -6,7 +6,7 @@ import { leaseIn, notThere } from './lease-query.ts'
 import type { Answering, Asked } from './managed-route.ts'
 import { asOperatorOf, type NamespacedRole } from './operator.ts'
 import { problem } from './problem.ts'
-import { methodNotAllowed, parseOr400, searchText } from './search-query.ts'
+import { methodNotAllowed, noQuery, parseOr400, searchText } from './search-query.ts'
 
 /** The body of `POST /manage/leases/{lease}/gone`: why its account is known to be gone. */
 export const goneBody = z.strictObject({ reason: searchText })
@@ -27,10 +27,10 @@ const stillAnswers =
 export function answerGone(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperatorOf(asked, mayAttest, async (operator, namespaces) => {
-    const body = parseOr400(await readJson(request, bodyBytes), goneBody, 'the body is not acceptable')
+  return asOperatorOf(asked, { roles: mayAttest, query: noQuery }, async revoker => {
+    const body = parseOr400(await readJson(request, bodyBytes), goneBody)
     if ('refused' in body) return body.refused
-    const said = await manage.leases.attest(leaseIn(request), body.value.reason, { operator, namespaces })
+    const said = await manage.leases.attest(leaseIn(request), body.value.reason, revoker)
     if (!said) return notThere()
     if (!said.attested) return problem(409, { detail: refusalOf(said.lease) })
     const next =

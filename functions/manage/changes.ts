@@ -11,7 +11,7 @@ import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers, writerOf } from './operator.ts'
 import { problem } from './problem.ts'
 import { endLeasesOf } from './rule-leases.ts'
-import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
+import { continuation, methodNotAllowed, noQuery, notAContinuation } from './search-query.ts'
 import { documentDraft, foresee } from './what-if.ts'
 
 /** The query of `GET /manage/changes`. */
@@ -32,10 +32,7 @@ export function registerChanges(manage: ManageGateway): void {
 function answerList(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
-  return asOperator(asked, readers, async () => {
-    const query = parseQuery(request, changeQuery)
-    if ('refused' in query) return query.refused
-    const { state, continuation } = query.value
+  return asOperator(asked, { roles: readers, query: changeQuery }, async (_, { state, continuation }) => {
     const page = await manage.changes.list({ state, time: Date.now(), continuation })
     if (!page) return notAContinuation()
     const next = page.continuation === undefined ? {} : { continuation: page.continuation }
@@ -47,7 +44,7 @@ function answerList(asked: Asked): Answering {
 function answerOne(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
-  return asOperator(asked, readers, async operator => {
+  return asOperator(asked, { roles: readers, query: noQuery }, async operator => {
     const id = changeIn(request)
     const found = id && (await manage.changes.read(id))
     return found ? answerShown(asked, found.change, operator) : notThere()
@@ -69,7 +66,7 @@ async function answerShown({ manage }: Asked, change: PendingChange, operator: W
 function answerApprove(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperator(asked, ['Rules.Approve'], async operator => {
+  return asOperator(asked, { roles: ['Rules.Approve'], query: noQuery }, async operator => {
     const id = changeIn(request)
     if (!id) return notThere()
     const approval = await manage.approvals.approve(id, operator)
@@ -104,7 +101,7 @@ async function endedLeases(manage: ManageGateway, { leases, name }: PendingChang
 function answerWithdraw(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperator(asked, readers, async operator => {
+  return asOperator(asked, { roles: readers, query: noQuery }, async operator => {
     const id = changeIn(request)
     const found = id && (await manage.changes.read(id))
     if (!found) return notThere()

@@ -6,13 +6,13 @@ import { readBody } from '../read-body.ts'
 import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator } from './operator.ts'
 import { problem } from './problem.ts'
-import { methodNotAllowed } from './search-query.ts'
+import { methodNotAllowed, noQuery } from './search-query.ts'
 
 /** A pasted token and its JSON are refused beyond this. */
 const bodyBytes = 32 * 1024
 
 /** Who may register targets and issuers may see whether they work. */
-const mayCheck = ['Trust.Write'] as const
+const checking = { roles: ['Trust.Write'], query: noQuery } as const
 
 const checkBody = z.strictObject({ token: z.string().min(1).max(16_384).optional() })
 
@@ -30,7 +30,7 @@ export function registerChecks(manage: ManageGateway): void {
 function answerTargetCheck(asked: Asked) {
   const { request, manage } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperator(asked, mayCheck, async operator => {
+  return asOperator(asked, checking, async operator => {
     const id = documentId.safeParse(request.params['id'])
     const check = id.success ? await manage.checks.askTarget(id.data, operator) : undefined
     if (!check) return problem(404, { detail: 'there is no such target' })
@@ -41,7 +41,7 @@ function answerTargetCheck(asked: Asked) {
 function answerCheck(asked: Asked) {
   const { request, manage } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
-  return asOperator(asked, mayCheck, async () => {
+  return asOperator(asked, checking, async () => {
     const id = z.guid().safeParse(request.params['id'])
     const check = id.success ? await manage.checks.read(id.data) : undefined
     if (!check) return problem(404, { detail: 'there is no such check: they are forgotten after a day' })
@@ -53,7 +53,7 @@ function answerCheck(asked: Asked) {
 function answerIssuerCheck(asked: Asked) {
   const { request, manage } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperator(asked, mayCheck, async operator => {
+  return asOperator(asked, checking, async operator => {
     const body = parseBody(await readBody(request, bodyBytes))
     if (!body) return problem(400, { detail: 'expected no body, or { "token": "…" }' })
     const id = documentId.safeParse(request.params['id'])

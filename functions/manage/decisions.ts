@@ -7,16 +7,16 @@ import type { ManageGateway } from '../../shared/gateway.ts'
 import type { Namespaces } from '../../shared/workload/namespaces.ts'
 import { jsonAnswer } from '../answer.ts'
 import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
-import { asOperatorOf } from './operator.ts'
+import { asOperatorOf, type NamespacedRole } from './operator.ts'
 import { problem } from './problem.ts'
 import { recordKinds, recordOutcomes } from './record-words.ts'
 import {
   continuation,
   instant,
   methodNotAllowed,
+  noQuery,
   notAContinuation,
   pageLimit,
-  parseQuery,
   searchText,
 } from './search-query.ts'
 
@@ -65,6 +65,8 @@ const others: ReadonlyMap<string | undefined, LogContainer> = new Map([
   ['checkpoints', 'checkpoints'],
 ])
 
+const mayRead = ['Decisions.Read'] as const satisfies readonly NamespacedRole[]
+
 /** `/manage/decisions`: what was decided, by what, for whom. */
 export function registerDecisions(manage: ManageGateway): void {
   const register = managedRoutes(manage)
@@ -74,13 +76,17 @@ export function registerDecisions(manage: ManageGateway): void {
 
 function answerSearch(asked: Asked): Answering {
   if (asked.request.method !== 'GET') return methodNotAllowed('GET')
-  return asOperatorOf(asked, ['Decisions.Read'], (_, namespaces) => search(asked, namespaces))
+  return asOperatorOf(asked, { roles: mayRead, query: decisionQuery }, ({ namespaces }, query) =>
+    search(asked, query, namespaces),
+  )
 }
 
-async function search({ request, manage }: Asked, namespaces: Namespaces): Promise<HttpResponseInit> {
-  const parsed = parseQuery(request, decisionQuery)
-  if ('refused' in parsed) return parsed.refused
-  const { format, from, to, order, limit, continuation, ...filter } = parsed.value
+async function search(
+  { request, manage }: Asked,
+  query: z.output<typeof decisionQuery>,
+  namespaces: Namespaces,
+): Promise<HttpResponseInit> {
+  const { format, from, to, order, limit, continuation, ...filter } = query
   const of = others.get(filter.kind) ?? 'decisions'
   const refusal = of === 'decisions' ? undefined : refuseOthers(filter, namespaces)
   if (refusal) return refusal
@@ -115,7 +121,7 @@ function answerLines({ documents, continuation }: LogPage): HttpResponseInit {
 function answerOne(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
-  return asOperatorOf(asked, ['Decisions.Read'], async (_, namespaces) => {
+  return asOperatorOf(asked, { roles: mayRead, query: noQuery }, async ({ namespaces }) => {
     const { success, data: decision } = z.guid().safeParse(request.params['decision'])
     const decisions = success ? await manage.decisions.of(decision, namespaces) : []
     return decisions.length > 0 ? jsonAnswer(200, { decisions }) : problem(404, { detail: 'there is no such decision' })

@@ -11,8 +11,8 @@ import { answerStored, notThere } from './document-answers.ts'
 import { type DocumentPlural, documentQueries } from './document-query.ts'
 import { type Answering, type Asked as AskedOfManage, managedRoutes } from './managed-route.ts'
 import { asOperator, type OperatorRole } from './operator.ts'
-import { create, noSuchVersion, put, remove, restore } from './save-document.ts'
-import { continuation, methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
+import { create, noSuchVersion, put, remove, removingQuery, restore } from './save-document.ts'
+import { continuation, dryRunQuery, methodNotAllowed, noQuery, notAContinuation } from './search-query.ts'
 
 /** How one kind of document is reached over HTTP. */
 export interface DocumentRoutes {
@@ -34,7 +34,7 @@ export interface DocumentRoutes {
 }
 
 /** The query of `GET …/versions`. */
-const versionsQuery = z.strictObject({ continuation: continuation.optional() })
+export const versionsQuery = z.strictObject({ continuation: continuation.optional() })
 
 /** Registers list, read, put and remove of one kind of document, and its versions. */
 export function registerDocuments(manage: ManageGateway, kind: Omit<DocumentRoutes, 'editor'>): DocumentRoutes {
@@ -70,13 +70,14 @@ function answerList(asked: Asked): Answering {
   const { request, routes } = asked
   const { newId } = routes
   if (newId && request.method === 'POST') {
-    return asOperator(asked, routes.mayWrite, operator => create(asked, newId(), operator))
+    return asOperator(asked, { roles: routes.mayWrite, query: dryRunQuery }, (operator, query) =>
+      create({ ...asked, operator, query }, newId()),
+    )
   }
   if (request.method !== 'GET') return methodNotAllowed(newId ? 'GET, POST' : 'GET')
-  return asOperator(asked, routes.mayRead, async () => {
-    const parsed = parseQuery<ListQuery>(request, documentQueries[routes.plural])
-    if ('refused' in parsed) return parsed.refused
-    const { limit, continuation, target, ...filter } = parsed.value
+  const query: ListQuery = documentQueries[routes.plural]
+  return asOperator(asked, { roles: routes.mayRead, query }, async (_, listed) => {
+    const { limit, continuation, target, ...filter } = listed
     const partition = typeof routes.partition === 'object' ? routes.partition.fixed : target
     const page = await routes.editor.list({ partition, filter, limit, continuation })
     if (!page) return notAContinuation()
@@ -90,31 +91,33 @@ function answerOne(asked: Asked): Answering {
   const { request, routes } = asked
   const { editor, mayRead, mayWrite } = routes
   const name = nameIn(asked)
-  if (!name) return asOperator(asked, mayRead, async () => notThere(routes))
   switch (request.method) {
     case 'GET':
-      return asOperator(asked, mayRead, async () => {
-        const found = await editor.read(name)
+      return asOperator(asked, { roles: mayRead, query: noQuery }, async () => {
+        const found = name && (await editor.read(name))
         return found ? answerStored(200, found, routes) : notThere(routes)
       })
     case 'PUT':
-      return asOperator(asked, mayWrite, operator => put(asked, name, operator))
+      return asOperator(asked, { roles: mayWrite, query: dryRunQuery }, async (operator, query) =>
+        name ? put({ ...asked, operator, query }, name) : notThere(routes),
+      )
     case 'DELETE':
-      return asOperator(asked, mayWrite, operator => remove(asked, name, operator))
+      return asOperator(asked, { roles: mayWrite, query: removingQuery(routes) }, async (operator, query) =>
+        name ? remove({ ...asked, operator, query }, name) : notThere(routes),
+      )
     default:
       return methodNotAllowed('GET, PUT, DELETE')
   }
 }
 
 function answerVersions(asked: Asked): Answering {
-  return forOneVersion(asked, async (routes, name) => {
-    const { editor } = routes
-    const query = parseQuery(asked.request, versionsQuery)
-    if ('refused' in query) return query.refused
-    const page = await editor.versions(name, query.value.continuation)
+  const { routes } = asked
+  const { editor } = routes
+  return forOneVersion(asked, versionsQuery, async (name, { continuation }) => {
+    const page = await editor.versions(name, continuation)
     if (!page) return notAContinuation()
     const { unreadable, ...told } = page
-    const isEmpty = told.versions.length + unreadable.length === 0 && query.value.continuation === undefined
+    const isEmpty = told.versions.length + unreadable.length === 0 && continuation === undefined
     // What whoever deploys wrote has no version before it is replaced here.
     if (isEmpty && !(await editor.read(name))) return notThere(routes)
     return jsonAnswer(200, { ...told, ...(unreadable.length > 0 && { unreadable }) })
@@ -122,28 +125,32 @@ function answerVersions(asked: Asked): Answering {
 }
 
 function answerVersion(asked: Asked): Answering {
-  return forOneVersion(asked, async (routes, name) => {
+  const { routes } = asked
+  return forOneVersion(asked, noQuery, async name => {
     const found = await routes.editor.version(name, String(asked.request.params['version']))
     return found ? jsonAnswer(200, { version: found }) : noSuchVersion(routes)
   })
 }
 
-function forOneVersion(
+function forOneVersion<Query extends z.ZodType>(
   asked: Asked,
-  answer: (routes: DocumentRoutes, name: DocumentName) => Promise<HttpResponseInit>,
+  query: Query,
+  answer: (name: DocumentName, query: z.output<Query>) => Promise<HttpResponseInit>,
 ): Answering {
   const { request, routes } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
   const name = nameIn(asked)
-  return asOperator(asked, routes.mayRead, async () => (name ? answer(routes, name) : notThere(routes)))
+  return asOperator(asked, { roles: routes.mayRead, query }, async (_, given) =>
+    name ? answer(name, given) : notThere(routes),
+  )
 }
 
 function answerRestore(asked: Asked): Answering {
   const { request, routes } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
   const name = nameIn(asked)
-  return asOperator(asked, routes.mayWrite, async operator =>
-    name ? restore(asked, name, operator) : notThere(routes),
+  return asOperator(asked, { roles: routes.mayWrite, query: dryRunQuery }, async (operator, query) =>
+    name ? restore({ ...asked, operator, query }, name) : notThere(routes),
   )
 }
 

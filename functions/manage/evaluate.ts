@@ -6,7 +6,7 @@ import { readJson } from '../read-body.ts'
 import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
-import { methodNotAllowed } from './search-query.ts'
+import { methodNotAllowed, noQuery } from './search-query.ts'
 
 const bodyBytes = 64 * 1024
 
@@ -14,7 +14,7 @@ const bodyBytes = 64 * 1024
 export function registerEvaluate(manage: ManageGateway): void {
   managedRoutes(manage)('evaluate', 'manage/evaluate', asked => {
     if (asked.request.method !== 'POST') return methodNotAllowed('POST')
-    return asOperator(asked, readers, operator => answerEvaluation(asked, operator))
+    return asOperator(asked, { roles: readers, query: noQuery }, operator => answerEvaluation(asked, operator))
   })
 }
 

@@ -9,7 +9,7 @@ import { readJson } from '../read-body.ts'
 import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
-import { instant, methodNotAllowed } from './search-query.ts'
+import { instant, methodNotAllowed, noQuery } from './search-query.ts'
 import { impactFor } from './what-if.ts'
 
 const bodyBytes = 64 * 1024
@@ -36,7 +36,7 @@ type ImpactBody = z.output<typeof impactBody>
 export function registerImpact(manage: ManageGateway): void {
   managedRoutes(manage)('impact', 'manage/impact', asked => {
     if (asked.request.method !== 'POST') return methodNotAllowed('POST')
-    return asOperator(asked, readers, operator => answerImpact(asked, operator))
+    return asOperator(asked, { roles: readers, query: noQuery }, operator => answerImpact(asked, operator))
   })
 }
 

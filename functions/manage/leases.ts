@@ -5,7 +5,7 @@ import { leaseIn, leaseQuery, notThere } from './lease-query.ts'
 import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperatorOf, type NamespacedRole } from './operator.ts'
 import { answerRevokeMatching, answerRevokeOne } from './revoke-leases.ts'
-import { methodNotAllowed, notAContinuation, parseQuery } from './search-query.ts'
+import { methodNotAllowed, noQuery, notAContinuation } from './search-query.ts'
 
 const mayRead = ['Leases.Read', 'Leases.Revoke'] as const satisfies readonly NamespacedRole[]
 
@@ -22,10 +22,8 @@ export function registerLeases(manage: ManageGateway): void {
 function answerSearch(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
-  return asOperatorOf(asked, mayRead, async (_, namespaces) => {
-    const parsed = parseQuery(request, leaseQuery)
-    if ('refused' in parsed) return parsed.refused
-    const { limit, continuation, stuck, ...named } = parsed.value
+  return asOperatorOf(asked, { roles: mayRead, query: leaseQuery }, async ({ namespaces }, query) => {
+    const { limit, continuation, stuck, ...named } = query
     const filter = { ...named, stuck: stuck === 'true' }
     const page = await manage.leases.page(filter, namespaces, { limit, continuation })
     return page ? jsonAnswer(200, page) : notAContinuation()
@@ -35,7 +33,7 @@ function answerSearch(asked: Asked): Answering {
 function answerOne(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'GET') return methodNotAllowed('GET')
-  return asOperatorOf(asked, mayRead, async (_, namespaces) => {
+  return asOperatorOf(asked, { roles: mayRead, query: noQuery }, async ({ namespaces }) => {
     const lease = await manage.leases.read(leaseIn(request), namespaces)
     return lease ? jsonAnswer(200, { lease }) : notThere()
   })

@@ -1,13 +1,16 @@
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions'
 import { v7 as uuid } from 'uuid'
+import type { z } from 'zod'
 import type { EditedContainer } from '../../shared/document-kind.ts'
 import { ExchangeError } from '../../shared/errors.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
+import type { Revoker } from '../../shared/leases/revoke-by-operator.ts'
 import type { Namespaces } from '../../shared/workload/namespaces.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { logFailure } from '../oauth-error.ts'
 import type { Asked } from './managed-route.ts'
 import { problem } from './problem.ts'
+import { parseQuery } from './search-query.ts'
 
 /** What operators may be given, as Entra app roles. Those that write include reading what they write. */
 export type OperatorRole =
@@ -46,31 +49,38 @@ const bearer = /^Bearer ([A-Za-z0-9._-]+)$/i
 /** As Kubernetes names namespaces (RFC 1123 label). */
 const namespaceName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
+/** Who may ask, by one of the roles, and what for: `noQuery` where a route takes no parameters. */
+interface Demand<Role extends OperatorRole, Query extends z.ZodType> {
+  readonly roles: readonly Role[]
+  readonly query: Query
+}
+
 /**
- * Runs a management function for an operator whose access token has one of the roles; otherwise 401 or 403. What it
+ * Runs a management function for an operator whose access token has one of the roles; otherwise 401 or 403. A query that
+ * the function does not take is then refused (400): who adds `dryRun=true` must not get the real thing. What the function
  * throws becomes a problem document that tells nothing of the cause.
  */
-export function asOperator(
+export function asOperator<Query extends z.ZodType>(
   asked: Asked,
-  roles: readonly OperatorRole[],
-  run: (operator: Workload) => Promise<HttpResponseInit>,
+  { roles, query }: Demand<OperatorRole, Query>,
+  run: (operator: Workload, query: z.output<Query>) => Promise<HttpResponseInit>,
 ): Promise<HttpResponseInit> {
-  return authorized(asked, async operator => {
-    const given = operator.entra?.roles ?? []
-    return roles.some(role => given.includes(role)) ? run(operator) : forbidden(roles)
-  })
+  const permitted = (operator: Workload) =>
+    roles.some(role => operator.entra?.roles?.includes(role)) ? operator : undefined
+  return answerPermitted(asked, { roles, query, permitted, run })
 }
 
 /** As {@link asOperator}, for roles that may have a namespace's suffix: tells whose leases or decisions they are for. */
-export function asOperatorOf(
+export function asOperatorOf<Query extends z.ZodType>(
   asked: Asked,
-  roles: readonly NamespacedRole[],
-  run: (operator: Workload, namespaces: Namespaces) => Promise<HttpResponseInit>,
+  { roles, query }: Demand<NamespacedRole, Query>,
+  run: (who: Revoker, query: z.output<Query>) => Promise<HttpResponseInit>,
 ): Promise<HttpResponseInit> {
-  return authorized(asked, async operator => {
+  const permitted = (operator: Workload) => {
     const namespaces = namespacesOf(operator.entra?.roles ?? [], roles)
-    return namespaces ? run(operator, namespaces) : forbidden(roles)
-  })
+    return namespaces && { operator, namespaces }
+  }
+  return answerPermitted(asked, { roles, query, permitted, run })
 }
 
 /** The namespaces for which one of the roles was given; undefined where none was. */
@@ -83,14 +93,23 @@ function namespacesOf(given: readonly string[], roles: readonly NamespacedRole[]
   return namespaces.length > 0 ? namespaces : undefined
 }
 
-async function authorized(
+interface Permitting<Query extends z.ZodType, Who> extends Demand<OperatorRole, Query> {
+  /** Undefined where the roles of the operator do not do. */
+  readonly permitted: (operator: Workload) => Who | undefined
+  readonly run: (who: Who, query: z.output<Query>) => Promise<HttpResponseInit>
+}
+
+async function answerPermitted<Query extends z.ZodType, Who>(
   { request, context, manage }: Asked,
-  run: (operator: Workload) => Promise<HttpResponseInit>,
+  { roles, query, permitted, run }: Permitting<Query, Who>,
 ): Promise<HttpResponseInit> {
   try {
     const operator = await authenticate(request, manage)
     if (!operator) return notAuthenticated('expected an access token of an operator: Authorization: Bearer')
-    return await run(operator)
+    const who = permitted(operator)
+    if (who === undefined) return forbidden(roles)
+    const parsed = parseQuery(request, query)
+    return 'refused' in parsed ? parsed.refused : await run(who, parsed.value)
   } catch (error) {
     return failed(error, context)
   }

@@ -8,7 +8,10 @@ import { inForceWithin } from './in-force.ts'
 import { type Answering, type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator, readers } from './operator.ts'
 import { problem } from './problem.ts'
-import { methodNotAllowed } from './search-query.ts'
+import { methodNotAllowed, noQuery } from './search-query.ts'
+
+const reading = { roles: [...readers, 'Posture.Write'], query: noQuery } as const
+const writing = { roles: ['Posture.Write'], query: noQuery } as const
 
 const bodyBytes = 4 * 1024
 
@@ -27,11 +30,11 @@ function answer(asked: Asked): Answering {
   const name = nameIn(asked)
   switch (asked.request.method) {
     case 'GET':
-      return asOperator(asked, [...readers, 'Posture.Write'], () => (name ? get(asked, name) : noSuchName()))
+      return asOperator(asked, reading, () => (name ? get(asked, name) : noSuchName()))
     case 'PUT':
-      return asOperator(asked, ['Posture.Write'], operator => (name ? put(asked, name, operator) : noSuchName()))
+      return asOperator(asked, writing, operator => (name ? put(asked, name, operator) : noSuchName()))
     case 'DELETE':
-      return asOperator(asked, ['Posture.Write'], operator => (name ? remove(asked, name, operator) : noSuchName()))
+      return asOperator(asked, writing, operator => (name ? remove(asked, name, operator) : noSuchName()))
     default:
       return methodNotAllowed('GET, PUT, DELETE')
   }

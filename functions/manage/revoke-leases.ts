@@ -9,7 +9,7 @@ import { leaseHolder, leaseIn, notThere } from './lease-query.ts'
 import type { Answering, Asked } from './managed-route.ts'
 import { asOperatorOf, type NamespacedRole } from './operator.ts'
 import { problem } from './problem.ts'
-import { instant, methodNotAllowed, parseOr400, parseQuery } from './search-query.ts'
+import { dryRunQuery, instant, methodNotAllowed, noQuery, parseOr400 } from './search-query.ts'
 
 /** The body of `POST /manage/leases/revoke`: which, and how many the dry run found. */
 export const revokeBody = z.strictObject({
@@ -18,8 +18,6 @@ export const revokeBody = z.strictObject({
     .refine(members => Object.keys(members).length > 0, 'expected one member at least: a lockdown can name everything'),
   expected: z.int().min(0).optional(),
 })
-
-const dryRun = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
 
 const mayRevoke = ['Leases.Revoke'] as const satisfies readonly NamespacedRole[]
 
@@ -36,8 +34,8 @@ const warning =
 export function answerRevokeOne(asked: Asked): Answering {
   const { request, manage } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperatorOf(asked, mayRevoke, async (operator, namespaces) => {
-    const ended = await manage.leases.revoke(leaseIn(request), { operator, namespaces })
+  return asOperatorOf(asked, { roles: mayRevoke, query: noQuery }, async revoker => {
+    const ended = await manage.leases.revoke(leaseIn(request), revoker)
     if (!ended) return notThere()
     return jsonAnswer(202, { ...ended, ...whatHappensNext(ended) })
   })
@@ -53,15 +51,10 @@ function whatHappensNext({ lease: { state } }: RevokedLease) {
 export function answerRevokeMatching(asked: Asked): Answering {
   const { request } = asked
   if (request.method !== 'POST') return methodNotAllowed('POST')
-  return asOperatorOf(asked, mayRevoke, async (operator, namespaces) => {
-    const query = parseQuery(request, dryRun)
-    if ('refused' in query) return query.refused
-    const body = parseOr400(await readJson(request, bodyBytes), revokeBody, 'the body is not acceptable')
+  return asOperatorOf(asked, { roles: mayRevoke, query: dryRunQuery }, async (revoker, { dryRun }) => {
+    const body = parseOr400(await readJson(request, bodyBytes), revokeBody)
     if ('refused' in body) return body.refused
-    const isDryRun = query.value.dryRun === 'true'
-    return isDryRun
-      ? answerDryRun(asked, body.value, { operator, namespaces })
-      : revokeAll(asked, body.value, { operator, namespaces })
+    return dryRun === 'true' ? answerDryRun(asked, body.value, revoker) : revokeAll(asked, body.value, revoker)
   })
 }
 

@@ -10,7 +10,7 @@ import { inForceWithin } from './in-force.ts'
 import { type Asked, managedRoutes } from './managed-route.ts'
 import { asOperator } from './operator.ts'
 import { problem } from './problem.ts'
-import { methodNotAllowed } from './search-query.ts'
+import { methodNotAllowed, noQuery } from './search-query.ts'
 
 /** What became of the leases that rest on a rule. `more`: some are left or may be made yet, and asking again ends them. */
 export interface EndedRuleLeases {
@@ -20,6 +20,8 @@ export interface EndedRuleLeases {
   /** Seconds. By then no instance gives anything by the rule. */
   readonly againAfter: number
 }
+
+const ending = { roles: ['Rules.Write', 'Leases.Revoke'], query: noQuery } as const
 
 /** Milliseconds after which no further lease is taken in hand. */
 const markingTime = 20_000
@@ -74,7 +76,7 @@ async function markSome(
 export function registerRuleLeases(manage: ManageGateway): void {
   managedRoutes(manage)('rule-revoke-leases', 'manage/rules/{target}/{id}/revoke-leases', asked => {
     if (asked.request.method !== 'POST') return methodNotAllowed('POST')
-    return asOperator(asked, ['Rules.Write', 'Leases.Revoke'], operator => answerEnding(asked, operator))
+    return asOperator(asked, ending, operator => answerEnding(asked, operator))
   })
 }
 

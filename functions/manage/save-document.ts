@@ -6,47 +6,60 @@ import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
 import { readJson } from '../read-body.ts'
 import { answerChange, type Named, notSaved, notThere } from './document-answers.ts'
-import type { Asked } from './documents.ts'
+import type { Asked, DocumentRoutes } from './documents.ts'
 import { inForceWithin } from './in-force.ts'
 import { problem } from './problem.ts'
-import { parseQuery } from './search-query.ts'
+import { dryRunQuery } from './search-query.ts'
 import { documentDraft, foresee } from './what-if.ts'
 
 /** A document of more bytes than this is refused. */
 export const documentBytes = 256 * 1024
 
-/** What is to be done, as the query says. A word that is not known must not save what was only to be tried. */
-const saving = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
-const removing = saving.extend({ leases: z.enum(['keep', 'revoke']).optional() })
+/** The query of a removal after which leases are left. */
+export const leavingQuery = dryRunQuery.extend({
+  leases: z
+    .enum(['keep', 'revoke'])
+    .optional()
+    .describe('Required unless it is only tried: what becomes of the leases of the rule.'),
+})
 
-type Writing = Omit<Asked, 'context'>
+/** The query by which a document of a kind is removed. */
+export function removingQuery({ endLeases }: DocumentRoutes): z.ZodType<z.output<typeof leavingQuery>> {
+  return endLeases ? leavingQuery : dryRunQuery
+}
+
+/** A request to change a document, who asks, and what its query says. */
+export interface Writing<Query = z.output<typeof dryRunQuery>> extends Asked {
+  readonly operator: Workload
+  readonly query: Query
+}
 
 /** Saves the document in the body, or says what that would come to. */
-export async function put(asked: Writing, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
-  const document = await readJson(asked.request, documentBytes)
+export async function put(writing: Writing, name: DocumentName): Promise<HttpResponseInit> {
+  const document = await readJson(writing.request, documentBytes)
   if (document === undefined) return problem(400, { detail: 'expected a JSON document' })
-  return saveDocument(asked, { name, document }, operator)
+  return saveDocument(writing, { name, document })
 }
 
 /** Saves the document in the body under an id that nobody had to think of, or says what that would come to. */
-export async function create(asked: Writing, id: string, operator: Workload): Promise<HttpResponseInit> {
-  const { routes, request } = asked
+export async function create(writing: Writing, id: string): Promise<HttpResponseInit> {
+  const { routes, request } = writing
   const { success, data: content } = z.record(z.string(), z.unknown()).safeParse(await readJson(request, documentBytes))
   if (!success) return problem(400, { detail: 'expected a JSON document' })
   if ('id' in content) return notSaved(routes, [{ path: ['id'], detail: 'expected none: PUT takes an id' }])
   const draft = { name: { id, partition: id }, document: { ...content, id } }
-  const answer = await saveAt('absent', asked, draft, operator)
+  const answer = await saveAt('absent', writing, draft)
   if (answer.status !== 201) return answer
   return { ...answer, headers: { ...answer.headers, location: `/manage/${routes.plural}/${id}` } }
 }
 
 /** Saves an earlier version again, as a change like any other. */
-export async function restore(asked: Writing, name: DocumentName, operator: Workload): Promise<HttpResponseInit> {
-  const { request, routes } = asked
+export async function restore(writing: Writing, name: DocumentName): Promise<HttpResponseInit> {
+  const { request, routes } = writing
   const found = await routes.editor.version(name, String(request.params['version']))
   if (!found) return noSuchVersion(routes)
   if (found.content === undefined) return removedBy(routes)
-  return saveDocument(asked, { name, document: found.content }, operator, 200)
+  return saveDocument(writing, { name, document: found.content }, 200)
 }
 
 /** The answer where a document has no such version. */
@@ -65,28 +78,19 @@ interface Drafted {
 }
 
 /** Saves a document under the condition of the request, or says what that would come to. */
-export async function saveDocument(
-  asked: Writing,
-  draft: Drafted,
-  operator: Workload,
-  created = 201,
-): Promise<HttpResponseInit> {
-  const condition = conditionIn(asked.request)
-  return 'refused' in condition ? condition.refused : saveAt(condition.expected, asked, draft, operator, created)
+export async function saveDocument(writing: Writing, draft: Drafted, created = 201): Promise<HttpResponseInit> {
+  const condition = conditionIn(writing.request)
+  return 'refused' in condition ? condition.refused : saveAt(condition.expected, writing, draft, created)
 }
 
 async function saveAt(
   expected: Expected | undefined,
-  asked: Writing,
+  writing: Writing,
   { name, document }: Drafted,
-  operator: Workload,
   created = 201,
 ): Promise<HttpResponseInit> {
-  const { request, routes } = asked
-  const query = parseQuery(request, saving)
-  if ('refused' in query) return query.refused
-  if (query.value.dryRun === 'true')
-    return rehearse(asked, { action: 'put', name, document, ...asDraft(expected) }, operator)
+  const { routes, operator, query } = writing
+  if (query.dryRun === 'true') return rehearse(writing, { action: 'put', name, document, ...asDraft(expected) })
   if (!expected) return preconditionRequired('If-None-Match: * to create, If-Match: <etag> to replace')
   const saved = await routes.editor.save({ action: 'put', name, document, expected }, operator)
   const told = saved.kind === 'changed' ? await routes.tellSaved?.(document) : undefined
@@ -94,15 +98,13 @@ async function saveAt(
 }
 
 /** Removes the document, and where leases rest on it ends them as the request says; or says what that would come to. */
-export async function remove(asked: Writing, name: DocumentName, operator: Workload) {
-  const { request, routes } = asked
-  const query = parseQuery(request, routes.endLeases ? removing : saving.extend({ leases: z.undefined().optional() }))
-  if ('refused' in query) return query.refused
-  const { dryRun, leases } = query.value
+export async function remove(writing: Writing<z.output<typeof leavingQuery>>, name: DocumentName) {
+  const { request, routes, operator, query } = writing
+  const { dryRun, leases } = query
   const condition = conditionIn(request)
   if ('refused' in condition) return condition.refused
   const { expected } = condition
-  if (dryRun === 'true') return rehearse(asked, { action: 'remove', name, ...asDraft(notAbsent(expected)) }, operator)
+  if (dryRun === 'true') return rehearse(writing, { action: 'remove', name, ...asDraft(notAbsent(expected)) })
   if (!expected || expected === 'absent') return preconditionRequired('If-Match: <etag>')
   if (routes.endLeases && !leases) return leasesRequired()
   const proposal: Proposal = { action: 'remove', name, expected }
@@ -113,7 +115,7 @@ export async function remove(asked: Writing, name: DocumentName, operator: Workl
 }
 
 /** A change that is only tried. Whether the version is the expected one is judged where the request names one. */
-async function rehearse({ manage, routes }: Writing, draft: Draft, operator: Workload): Promise<HttpResponseInit> {
+async function rehearse({ manage, routes, operator }: Writing, draft: Draft): Promise<HttpResponseInit> {
   const { container, editor, singular } = routes
   const rehearsed = await editor.rehearse(draft)
   if (rehearsed.kind === 'conflict' && !draft.expected) return notThere(routes)

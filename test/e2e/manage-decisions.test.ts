@@ -77,7 +77,7 @@ describe('a search', () => {
     ['without a time range', { from: '' }, '/from'],
     ['of more than 31 days', { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:01Z' }, '/to'],
     ['that ends before it begins', { from: '2026-02-01T00:00:00Z', to: '2026-01-01T00:00:00Z' }, '/to'],
-    ['by a filter that there is not', { targets: 'orders-db' }, ''],
+    ['by a filter that there is not', { targets: 'orders-db' }, '/targets'],
     ['of more than a page', { limit: '501' }, '/limit'],
     ['by an outcome that no record has', { outcome: 'allwed' }, '/outcome'],
     ['by a kind that there is not', { kind: 'bogus' }, '/kind'],

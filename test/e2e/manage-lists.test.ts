@@ -80,16 +80,18 @@ describe('a list has what its filter says, and what leaves a member out counts a
 
 describe('what a list cannot be asked for is refused with its name, and not passed over', () => {
   test.each<[string, string]>([
-    ['rules?targte=orders-db', ''],
+    ['rules?targte=orders-db', '/targte'],
     ['rules?state=enforcd', '/state'],
     ['rules?effect=', '/effect'],
     [`rules?target=${'a'.repeat(3_000)}`, '/target'],
-    ['guardrails?target=orders-db', ''],
+    ['guardrails?target=orders-db', '/target'],
     ['targets?provider=postgrsql', '/provider'],
     ['targets?enabled=yes', '/enabled'],
     ['issuers?kind=bogus', '/kind'],
-    ['calendars?state=draft', ''],
+    ['calendars?state=draft', '/state'],
     ['lockdowns?standing=1', '/standing'],
+    ['access?target=orders-db&page=2', '/page'],
+    ['leases/none?__proto__=1', '/__proto__'],
     ['rules?limit=0', '/limit'],
     ['rules?limit=101', '/limit'],
     ['leases?limit=501', '/limit'],

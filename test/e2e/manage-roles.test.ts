@@ -91,11 +91,15 @@ const operations = routeRows({ ...documents, signal: schema })
   .filter(({ family }) => family === 'manage')
   .flatMap(({ route, paths = [`/${route}`], operations }) =>
     paths.flatMap(path =>
-      Object.entries(operations).map(([method, { roles: described = [] }]) => {
-        return { name: `${method.toUpperCase()} ${path.replace('/manage/', '')}`, described }
+      Object.entries(operations).map(([method, { roles: described = [], query }]) => {
+        const parameters = Object.keys(query?.shape ?? {})
+        return { name: `${method.toUpperCase()} ${path.replace('/manage/', '')}`, described, parameters }
       }),
     ),
   )
+
+/** Whatever any operation takes, and what none does. */
+const everyParameter = [...new Set(operations.flatMap(({ parameters }) => parameters)), 'unknown']
 
 /** Names of what is not there, so that whoever may ask changes nothing. */
 const names = new Map([
@@ -128,8 +132,15 @@ const none = [
   'decisions.read',
 ]
 
+const noSuchParameter = 'expected no such parameter'
+const unknownTo = (names: readonly string[]) => names.map(name => ({ pointer: `/${name}`, detail: noSuchParameter }))
+
 /** The roles that may be for one namespace. */
 const namespaced = ['Leases.Read', 'Leases.Revoke', 'Decisions.Read']
+
+test('parameters are described', () => {
+  expect(everyParameter).toEqual(expect.arrayContaining(['dryRun', 'leases', 'continuation', 'from', 'issuer']))
+})
 
 test('every route is in the table, as it is described, and nothing else is', () => {
   expect(operations.length).toBeGreaterThan(70)
@@ -137,7 +148,7 @@ test('every route is in the table, as it is described, and nothing else is', () 
   expect(new Map(described)).toEqual(new Map([...table].map(([name, may]) => [name, may.toSorted()])))
 })
 
-describe.each(operations)('$name', ({ name }) => {
+describe.each(operations)('$name', ({ name, parameters }) => {
   const [method = '', template = ''] = name.split(' ')
   const path = template.replaceAll(/\{(\w+)\}/g, (_, member) => names.get(member) ?? `no-${member}`)
   const ofNamespaces = template.startsWith('leases') || template.startsWith('decisions')
@@ -160,6 +171,25 @@ describe.each(operations)('$name', ({ name }) => {
     expect((await send(url, { method })).status).toBe(401)
     const authorization = `Bearer ${await stack.podToken()}`
     expect((await send(url, { method, headers: { authorization } })).status).toBe(401)
+  })
+
+  test('refuses every parameter of a query but those that it is described with, to those who may ask', async () => {
+    for (const role of may) {
+      const { status, body } = await manage(`${path}?unknown=1`, { method, roles: [role] })
+      expect({ status, problems: body['problems'] }).toEqual({
+        status: 400,
+        problems: expect.arrayContaining(unknownTo(['unknown'])),
+      })
+    }
+    const other = roles.find(role => !may.includes(role)) ?? ''
+    expect((await manage(`${path}?unknown=1`, { method, roles: [other] })).status).toBe(403)
+    expect((await send(`${stack.gateway.url}/manage/${path}?unknown=1`, { method })).status).toBe(401)
+    const query = everyParameter.map(parameter => `${parameter}=1`).join('&')
+    const { body } = await manage(`${path}?${query}`, { method, roles: may.slice(0, 1) })
+    const refused = z.array(z.looseObject({ detail: z.string() })).parse(body['problems'])
+    expect(refused.filter(({ detail }) => detail === noSuchParameter)).toEqual(
+      unknownTo(everyParameter.filter(parameter => !parameters.includes(parameter))),
+    )
   })
 
   test('tells another method which is right', async () => {
