@@ -2,12 +2,13 @@ import canonicalize from 'canonicalize'
 import { v7 as uuid } from 'uuid'
 import { adminEntry } from './admin-entry.ts'
 import type { Changes } from './cosmos-changes.ts'
-import type { Changed, DocumentEditor, Draft, Proposal, Rehearsal } from './cosmos-document-editor.ts'
-import { isRefusedByCosmos } from './cosmos-error.ts'
-import type { AdminEntry, DecisionLog } from './decisions/record.ts'
+import type { DecisionLog } from './decisions/record.ts'
+import type { Changed } from './document-change.ts'
+import type { DocumentEditor, Draft, Proposal } from './document-editor.ts'
 import type { EditedContainer } from './document-kind.ts'
 import { type ApprovalSources, approvalNeeded } from './needs-approval.ts'
 import { changeRetention, isSamePerson, lapseOf, type PendingChange, proposerOf, standingOf } from './pending-change.ts'
+import { changeOnRecord } from './record-change.ts'
 import type { Workload } from './workload/workload.ts'
 
 /** A change that was not made, and waits for a second person. */
@@ -18,9 +19,8 @@ export interface Proposed {
 }
 
 /** Documents of one kind as operators change them: some of the changes only take effect when a second person approves. */
-export interface GuardedEditor extends Omit<DocumentEditor, 'put' | 'remove' | 'save' | 'rehearse'> {
+export interface GuardedEditor extends Omit<DocumentEditor, 'save'> {
   save(proposal: Proposal, operator: Workload, leases?: PendingChange['leases']): Promise<Changed | Proposed>
-  rehearse(draft: Draft): Promise<Rehearsal>
   /** Whether such a change, which could be made, waits for a second person. */
   needsApproval(draft: Draft): Promise<boolean>
 }
@@ -60,19 +60,6 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const { changes, editors, decisions, byApplications, now } = options
   const needsApproval = approvalNeeded({ ...options, read: (container, name) => editors[container].read(name) })
 
-  async function onRecord(entry: ReturnType<typeof adminEntry>, write: () => Promise<boolean>): Promise<boolean> {
-    const follows = await decisions.write({ ...entry, outcome: 'intended' })
-    const tell = (outcome: AdminEntry['outcome']) => decisions.write({ ...entry, outcome, follows }).catch(() => {})
-    try {
-      const written = await write()
-      await tell(written ? 'done' : 'failed')
-      return written
-    } catch (error) {
-      await tell(isRefusedByCosmos(error) ? 'failed' : 'unclear')
-      throw error
-    }
-  }
-
   async function propose(
     container: EditedContainer,
     proposal: Proposal,
@@ -98,16 +85,15 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
       lapsesAt: lapseOf(at),
       ttl: changeRetention,
     }
-    await onRecord(entryAbout(change, 'propose', operator), async () => {
+    return changeOnRecord(decisions, entryAbout(change, 'propose', operator), async () => {
       await changes.create(change)
-      return true
+      return { result: { kind: 'proposed', change: change.id, lapsesAt: change.lapsesAt }, outcome: 'done' }
     })
-    return { kind: 'proposed', change: change.id, lapsesAt: change.lapsesAt }
   }
 
   return {
     guard(container) {
-      const { put: _put, remove: _remove, ...editor } = editors[container]
+      const editor = editors[container]
       return {
         ...editor,
         needsApproval: draft => needsApproval(container, draft),
@@ -147,10 +133,11 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
       const standing = standingOf(found.change, now())
       if (standing !== 'proposed' && standing !== 'lapsed') return { kind: 'settled', state: standing }
       const settled = { settledBy: proposerOf(operator), settledAt: new Date(now()).toISOString() }
-      const withdrawn = await onRecord(entryAbout(found.change, 'withdraw', operator), async () => {
-        return Boolean(await changes.replace({ ...found.change, ...settled, state: 'withdrawn' }, found.etag))
+      return changeOnRecord<Withdrawal>(decisions, entryAbout(found.change, 'withdraw', operator), async () => {
+        const withdrawn = await changes.replace({ ...found.change, ...settled, state: 'withdrawn' }, found.etag)
+        if (!withdrawn) return { result: { kind: 'settled', state: 'approving' }, outcome: 'failed' }
+        return { result: { kind: 'withdrawn' }, outcome: 'done' }
       })
-      return withdrawn ? { kind: 'withdrawn' } : { kind: 'settled', state: 'approving' }
     },
   }
 }

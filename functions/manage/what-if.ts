@@ -1,4 +1,4 @@
-import type { Draft } from '../../shared/cosmos-document-editor.ts'
+import type { Draft } from '../../shared/document-editor.ts'
 import type { EditedContainer } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { DocumentDraft } from '../../shared/rules/document-draft.ts'
