@@ -1,6 +1,6 @@
 import { type Container, CosmosClient } from '@azure/cosmos'
 import type { TokenCredential } from '@azure/identity'
-import { hourLength, hourOf, hoursFrom } from '../../shared/decisions/checkpoint-hours.ts'
+import { dayLength, hourLength, hourOf, hourOfStream, hoursFrom } from '../../shared/decisions/checkpoint-hours.ts'
 import { idOf } from '../../shared/decisions/record-id.ts'
 import { asDocument, kindOfDocument, type LogDocument, textOf } from '../../shared/decisions/verify-document.ts'
 import type { Finding } from '../../shared/decisions/verify-finding.ts'
@@ -19,7 +19,6 @@ export interface CosmosLogOptions {
 const windowSize = 500
 const parallel = 16
 const reportedDocuments = 100
-const dayLength = 86_400_000
 
 /** Reads the log from Cosmos DB: checkpoints by day, registrations by hour, records by stream. */
 export function openCosmosLog({ endpoint, database, credential, from, to }: CosmosLogOptions): OpenLog {
@@ -30,7 +29,7 @@ export function openCosmosLog({ endpoint, database, credential, from, to }: Cosm
   })
   const container = (id: string) => client.database(database).container(id)
   const streams = new Set<string>()
-  const isInRange = (stream: string) => stream.slice(0, 13) >= hourOf(from) && stream.slice(0, 13) <= hourOf(to - 1)
+  const isInRange = (stream: string) => hourOfStream(stream) >= hourOf(from) && hourOfStream(stream) <= hourOf(to - 1)
   const note = (stream: unknown) => {
     if (typeof stream === 'string' && isInRange(stream)) streams.add(stream)
   }

@@ -1,10 +1,10 @@
-import { hourLength, startOfHour } from './checkpoint-hours.ts'
+import { hourLength, hourOfStream, startOfHour } from './checkpoint-hours.ts'
 import { idOf } from './record-id.ts'
 import type { CheckpointVerdict } from './verify-checkpoints.ts'
 import type { CopiesVerdict } from './verify-copies.ts'
 import type { Finding } from './verify-finding.ts'
 import { type FindingList, maxListed } from './verify-findings.ts'
-import type { Anchor, StreamVerdict } from './verify-stream.ts'
+import type { JudgedStream } from './verify-stream-notes.ts'
 import { openingOf, type Proof, proofsOf } from './verify-taken-over.ts'
 import { tolerance } from './verify-time.ts'
 
@@ -47,30 +47,6 @@ export interface LogVerdict {
   readonly unresolved: readonly string[]
   /** How many entries the lists do not have. */
   readonly omitted: Readonly<Record<'findings' | 'unproven' | 'takenOver' | 'unresolved', number>>
-}
-
-/** What others say of a stream. */
-export interface StreamNotes {
-  /** The deployment that registered it. */
-  registered?: string
-  /** Records that checkpoints name. */
-  readonly anchors: Anchor[]
-  /** Records that the first records of other streams name. */
-  readonly claims: Anchor[]
-  /** Its first record's own words, and the hash by which they are to be found again. */
-  opening?: {
-    readonly hash: string | undefined
-    /** What it takes over from. */
-    readonly predecessor?: { readonly stream: string; readonly number: number }
-    readonly unresolved?: string
-  }
-}
-
-export interface JudgedStream extends StreamNotes {
-  readonly name: string
-  readonly verdict: StreamVerdict
-  /** What named it may be older than the horizon. */
-  readonly mayBeOlder: boolean
 }
 
 /** What was found while reading, and every stream, in order. */
@@ -185,7 +161,7 @@ function unsigned({ streams, unproven, checkpoints: { last }, found }: Judged): 
   const isExcused = (stream: JudgedStream) => stream.mayBeOlder || isLateOpening(stream)
   const passedOver = new Set(streams.filter(isExcused).map(({ name }) => name))
   for (const { stream } of found) if (stream !== undefined) passedOver.add(stream)
-  const isOld = (stream: string) => startOfHour(stream.slice(0, 13)) + hourLength + tolerance < Date.parse(last.at)
+  const isOld = (stream: string) => startOfHour(hourOfStream(stream)) + hourLength + tolerance < Date.parse(last.at)
   return unproven
     .filter(({ stream, after, closed }) => after === null && closed && isOld(stream) && !passedOver.has(stream))
     .map(({ stream }) => {
