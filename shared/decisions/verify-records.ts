@@ -1,7 +1,7 @@
 import { hourOfStream, startOfHour } from './checkpoint-hours.ts'
 import { type LogDocument, textOf } from './verify-document.ts'
 import type { Finding } from './verify-finding.ts'
-import { maxListed } from './verify-findings.ts'
+import { maxListed } from './verify-finding-list.ts'
 import { type StreamCheck, streamCheck } from './verify-stream.ts'
 import type { JudgedStream, NotedStreams, StreamNotes, TimeRange } from './verify-stream-notes.ts'
 import { misdated, tolerance } from './verify-time.ts'
