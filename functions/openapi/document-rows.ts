@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { type DocumentPlural, documentQueries } from './manage/document-query.ts'
-import { type OperatorRole, readers } from './manage/operator.ts'
-import { anyObject, listedVersion, matchingLeases, pageOf, proposed, version } from './openapi-answers.ts'
-import { rehearsed, removed } from './openapi-manage-answers.ts'
-import type { DocumentSchemaName, DocumentSchemas, Operation, RouteRow } from './openapi-row.ts'
+import { type DocumentPlural, documentQueries } from '../manage/document-query.ts'
+import { type OperatorRole, readers } from '../manage/operator.ts'
+import { anyObject, dryRun, pageOf } from './answers.ts'
+import { listedVersion, matchingLeases, proposed, rehearsed, removed, version } from './document-answers.ts'
+import { type DocumentSchemaName, type DocumentSchemas, manageRow, type Operation, type RouteRow } from './row.ts'
 
 interface DocumentRow {
   readonly plural: DocumentPlural
@@ -22,8 +22,7 @@ const documents: readonly DocumentRow[] = [
   { plural: 'lockdowns', singular: 'lockdown', mayWrite: 'Lockdown.Write' },
 ]
 
-const saving = z.strictObject({ dryRun: z.enum(['true', 'false']).optional() })
-const removing = saving.extend({
+const removing = dryRun.extend({
   leases: z.enum(['keep', 'revoke']).optional().describe('Of rules, required: what becomes of their leases.'),
 })
 /** As a lockdown, but for the `id`. */
@@ -34,14 +33,15 @@ const versionPage = z.strictObject({
   continuation: z.string().optional(),
 })
 
-/** Every kind of document is reached alike. */
+/** Every kind of document is reached alike; a calendar may be made of another format, too. */
 export function documentRows(schemas: DocumentSchemas): readonly RouteRow[] {
-  return documents.flatMap(document => {
+  const ofEach = documents.flatMap(document => {
     const schema = schemas[document.singular]
     // A list of rules without a target has the guardrails among them, which are the rules of every target.
     const listed = document.plural === 'rules' ? z.union([schema, schemas.guardrail]) : schema
     return rowsOf(document, schema, listed)
   })
+  return [...ofEach, iCalendarRow(schemas)]
 }
 
 function rowsOf(
@@ -49,38 +49,37 @@ function rowsOf(
   schema: z.ZodType,
   inList: z.ZodType,
 ): readonly RouteRow[] {
-  const one = `manage/${plural}/${place}`
+  const one = `${plural}/${place}`
   const isLockdown = plural === 'lockdowns'
   const stored = storedAs(singular, schema)
   const listed = z.strictObject({ [singular]: inList, etag: z.string() })
   const query = documentQueries[plural]
-  const row = (route: string, operations: RouteRow['operations']): RouteRow => ({ route, family: 'manage', operations })
   const read = (summary: string, answer: z.ZodType, errors: readonly number[] = [404]): Operation => {
     return { summary, roles: readers, answers: { 200: answer }, errors }
   }
   const conditions = ['if-match', 'if-none-match'] as const
   const writing = { roles: [mayWrite], conditions, errors: [404, 412, 422, 428] }
   return [
-    row(`manage/${plural}`, {
+    manageRow(plural, {
       get: { ...read(`Lists ${plural}.`, pageOf(plural, listed), []), query },
       ...(isLockdown && {
         post: {
           summary: 'Locks down, under an id that it is given.',
           roles: [mayWrite],
-          query: saving,
-          body: { type: 'application/json', schema: lockdownWithoutId },
+          query: dryRun,
+          body: { schema: lockdownWithoutId },
           answers: { 200: rehearsed, 201: stored },
           errors: [422],
         },
       }),
     }),
-    row(one, {
+    manageRow(one, {
       get: read(`Reads a ${singular}.`, stored),
       put: {
         ...writing,
         summary: `Creates or replaces a ${singular}.`,
-        query: saving,
-        body: { type: 'application/json', schema },
+        query: dryRun,
+        body: { schema },
         answers: savedOf(singular, schema),
       },
       delete: {
@@ -90,24 +89,38 @@ function rowsOf(
         answers: { 200: z.union([removed, rehearsed]), 202: proposed },
       },
     }),
-    row(`${one}/versions`, {
+    manageRow(`${one}/versions`, {
       get: {
         ...read(`Lists the versions of a ${singular}, the newest first.`, versionPage),
         query: z.strictObject({ continuation: z.string().optional() }),
       },
     }),
-    row(`${one}/versions/{version}`, {
+    manageRow(`${one}/versions/{version}`, {
       get: read(`Reads a version of a ${singular}.`, z.strictObject({ version })),
     }),
-    row(`${one}/versions/{version}/restore`, {
+    manageRow(`${one}/versions/{version}/restore`, {
       post: {
         ...writing,
         summary: `Saves a version of a ${singular} again.`,
-        query: saving,
+        query: dryRun,
         answers: { 200: z.union([stored, rehearsed]), 202: proposed },
       },
     }),
   ]
+}
+
+function iCalendarRow({ calendar }: DocumentSchemas): RouteRow {
+  return manageRow('calendars/{id}/icalendar', {
+    post: {
+      summary: 'Makes a calendar of an iCalendar (RFC 5545).',
+      roles: ['Rules.Write'],
+      query: dryRun,
+      conditions: ['if-match', 'if-none-match'],
+      body: { type: 'text/calendar', schema: z.string() },
+      answers: savedOf('calendar', calendar),
+      errors: [404, 412, 422, 428],
+    },
+  })
 }
 
 function storedAs(singular: DocumentSchemaName, schema: z.ZodType): z.ZodType {
@@ -116,7 +129,7 @@ function storedAs(singular: DocumentSchemaName, schema: z.ZodType): z.ZodType {
 }
 
 /** The answers to a save: replaced or tried, created, proposed. */
-export function savedOf(singular: DocumentSchemaName, schema: z.ZodType): Operation['answers'] {
+function savedOf(singular: DocumentSchemaName, schema: z.ZodType): Operation['answers'] {
   const stored = storedAs(singular, schema)
   return { 200: z.union([stored, rehearsed]), 201: stored, 202: proposed }
 }
