@@ -1,18 +1,9 @@
-import { type CryptoKey, importJWK, type JWK } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { z } from 'zod'
 import { unavailable } from '../errors.ts'
-import { maySignFor, metadataBase } from './entra-metadata.ts'
+import { fetchKeys } from './fetch-keys.ts'
 import type { FetchJson } from './https-json.ts'
 import type { Issuer } from './issuer.ts'
-
-/** A public key and the one algorithm that it is used with (RFC 8725 section 3.1). */
-export interface IssuerKey {
-  readonly algorithm: string
-  readonly key: CryptoKey
-  /** The public numbers: a key that is published again unchanged stays the same object, and what it verified counts. */
-  readonly numbers: string
-}
+import { type IssuerKey, importKeys, type KeysById, type PublishedKey } from './issuer-key.ts'
 
 /** The keys of registered issuers. */
 export interface IssuerKeys {
@@ -30,7 +21,7 @@ export interface FetchedKeys extends IssuerKeys {
 }
 
 interface KeySet {
-  readonly keys: ReadonlyMap<string, IssuerKey>
+  readonly keys: KeysById
   readonly fetchedAt: number
 }
 
@@ -55,12 +46,6 @@ const maxAge = 24 * 3_600_000
 const cooldown = 30_000
 /** Where there are no keys at all yet, asking again soon is worth more. */
 const firstCooldown = 2_000
-
-const discovery = z.object({ issuer: z.string(), jwks_uri: z.url() })
-const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(50) })
-
-/** A key as issuers publish it; Entra adds for whose tokens it is. */
-type PublishedKey = JWK & { readonly issuer?: unknown }
 
 /** Keeps the keys of at most 1,000 issuers. `monotonic` is in milliseconds. */
 export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; monotonic: () => number }): FetchedKeys {
@@ -121,7 +106,7 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
   }
 
   /** Keys in the document itself change only with it. */
-  async function inlineKeys(issuer: Issuer, jwks: readonly JWK[], state: IssuerState): Promise<KeySet> {
+  async function inlineKeys(issuer: Issuer, jwks: readonly PublishedKey[], state: IssuerState): Promise<KeySet> {
     const imported = () =>
       importKeys(jwks, issuer, undefined).catch(cause => {
         throw unavailable('issuer_unreadable', { retryAfter: 30, detail: { issuer: issuer.id }, cause })
@@ -150,7 +135,8 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
     async find(issuer, keyId) {
       const state = stateOf(issuer)
       const { keys: source } = issuer
-      if ('jwks' in source) return (await inlineKeys(issuer, source.jwks.keys as readonly JWK[], state)).keys.get(keyId)
+      if ('jwks' in source)
+        return (await inlineKeys(issuer, source.jwks.keys as readonly PublishedKey[], state)).keys.get(keyId)
       state.usedAt = monotonic()
       const set = await currentSet(issuer, state)
       const known = set.keys.get(keyId)
@@ -170,61 +156,4 @@ export function issuerKeys({ fetchJson, monotonic }: { fetchJson: FetchJson; mon
       return ages
     },
   }
-}
-
-type Keys = ReadonlyMap<string, IssuerKey>
-
-async function fetchKeys(issuer: Issuer, fetchJson: FetchJson, previous: Keys | undefined): Promise<Keys> {
-  const published = keySet.parse(await fetchJson(await locate(issuer, fetchJson), issuer.network))
-  return importKeys(published.keys, issuer, previous)
-}
-
-/** Where an issuer's keys are: where its document says, else where its discovery document says, on its own host. */
-async function locate(issuer: Issuer, fetchJson: FetchJson): Promise<URL> {
-  const { keys, issuerUrl, network } = issuer
-  if ('jwksUri' in keys) return new URL(keys.jwksUri)
-  const base = metadataBase(issuer)
-  const published = discovery.parse(await fetchJson(new URL(`${base}/.well-known/openid-configuration`), network))
-  if (published.issuer !== issuerUrl) throw new Error('the discovery document names another issuer')
-  const jwksUri = new URL(published.jwks_uri)
-  if (jwksUri.host !== new URL(base).host) throw new Error('jwks_uri is on another host: name it in the document')
-  return jwksUri
-}
-
-/** Keys of other uses and algorithms are passed over; two keys with one id make the whole set unacceptable. */
-async function importKeys(jwks: readonly PublishedKey[], issuer: Issuer, previous: Keys | undefined): Promise<Keys> {
-  const allowed: readonly string[] = issuer.algorithms
-  const keys = new Map<string, IssuerKey>()
-  for (const jwk of jwks) {
-    const algorithm = algorithmOf(jwk)
-    if (
-      !jwk.kid ||
-      !algorithm ||
-      !maySignFor(issuer, jwk.issuer) ||
-      !allowed.includes(algorithm) ||
-      (jwk.use ?? 'sig') !== 'sig'
-    )
-      continue
-    if (keys.has(jwk.kid)) throw new Error('two keys have one id')
-    keys.set(jwk.kid, await importKey(jwk, algorithm, previous?.get(jwk.kid)))
-  }
-  return keys
-}
-
-async function importKey(jwk: JWK, algorithm: string, previous: IssuerKey | undefined): Promise<IssuerKey> {
-  const { kty, n, e, crv, x, y } = jwk
-  const numbers = JSON.stringify([kty, n, e, crv, x, y])
-  if (previous?.numbers === numbers && previous.algorithm === algorithm) return previous
-  // Only the public numbers: whatever else a published JWK says (`d`, `key_ops`, `x5u`) is none of our business.
-  const key = await importJWK({ kty, n, e, crv, x, y } as JWK, algorithm)
-  if (key instanceof Uint8Array) throw new Error('a symmetric key')
-  return { algorithm, key, numbers }
-}
-
-/** The algorithm that a JWK names, or the only usual one for its type (RFC 7518 section 3.1). */
-function algorithmOf({ alg, kty, crv }: JWK): string | undefined {
-  if (alg) return alg
-  if (kty === 'RSA') return 'RS256'
-  if (kty !== 'EC') return undefined
-  return { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[crv ?? '']
 }
