@@ -2,7 +2,7 @@ import { hourLength, hourOf, hourOfStream, isOver, startOfHour } from './checkpo
 import { isAllLooked, leftOf, markLooked } from './checkpoint-looks.ts'
 import type { Running } from './checkpoint-run.ts'
 import { signFull } from './checkpoint-signing.ts'
-import type { StreamEnd } from './cosmos-checkpoints.ts'
+import type { StreamEnd } from './cosmos-stream-end.ts'
 import type { ChainHead } from './record.ts'
 
 const parallel = 16
