@@ -1,3 +1,4 @@
+import { groupsOf } from '../groups.ts'
 import { hourLength, hourOf, hourOfStream, isOver, startOfHour } from './checkpoint-hours.ts'
 import { isAllLooked, leftOf, markLooked } from './checkpoint-looks.ts'
 import type { Running } from './checkpoint-run.ts'
@@ -24,7 +25,7 @@ export async function lookAtHour(run: Running, hour: string): Promise<void> {
 /** Looks where streams end by now, and signs as often as a checkpoint is full. */
 export async function lookAtStreams(run: Running, streams: readonly string[]): Promise<void> {
   const { looks, signal, startedAt, unread } = run
-  for (const group of groups(streams, parallel)) {
+  for (const group of groupsOf(streams, parallel)) {
     if (signal.aborted) return
     run.open += group.filter(stream => !isOver(hourOfStream(stream), startedAt)).length
     run.moved.push(...(await movedHeads(run, group)))
@@ -72,8 +73,4 @@ async function endOf({ store, known, unread }: Running, stream: string): Promise
     unread.add(stream)
     return undefined
   }
-}
-
-function* groups<T>(all: readonly T[], size: number): Generator<readonly T[]> {
-  for (let start = 0; start < all.length; start += size) yield all.slice(start, start + size)
 }
