@@ -1,5 +1,9 @@
+import { v7 as uuid } from 'uuid'
+import { adminEntry } from './admin-entry.ts'
 import { isRefusedByCosmos } from './cosmos-error.ts'
 import type { AdminEntry, DecisionLog } from './decisions/record.ts'
+import type { PendingChange } from './pending-change.ts'
+import type { Workload } from './workload/workload.ts'
 
 /** What came of what an operator did, and as what it is recorded. */
 export interface Done<Result> extends Pick<AdminEntry, 'outcome' | 'after'> {
@@ -26,4 +30,12 @@ export async function changeOnRecord<Result>(
     await tell({ outcome: isRefusedByCosmos(error) ? 'failed' : 'unclear' })
     throw error
   }
+}
+
+/** What is put on record of a change that waits for a second person, but for the outcome. */
+export function entryAbout(change: PendingChange, action: 'propose' | 'withdraw', operator: Workload) {
+  const { container, name, document, expected, proposedBy } = change
+  const before = expected === 'absent' ? undefined : expected.etag
+  const approval = { change: change.id, proposedBy }
+  return adminEntry({ decision: uuid(), action, container, name, content: document, operator, before, approval })
 }

@@ -1,7 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions'
-import type { Proposed } from '../../shared/approvals.ts'
 import type { Stored } from '../../shared/document.ts'
 import type { Changed } from '../../shared/document-change.ts'
+import type { Proposed } from '../../shared/guarded-editor.ts'
 import { jsonAnswer } from '../answer.ts'
 import { inForceWithin } from './in-force.ts'
 import { problem } from './problem.ts'
