@@ -35,78 +35,89 @@ const versionPage = z.strictObject({
 
 /** Every kind of document is reached alike; a calendar may be made of another format, too. */
 export function documentRows(schemas: DocumentSchemas): readonly RouteRow[] {
-  const ofEach = documents.flatMap(document => {
-    const schema = schemas[document.singular]
-    // A list of rules without a target has the guardrails among them, which are the rules of every target.
-    const listed = document.plural === 'rules' ? z.union([schema, schemas.guardrail]) : schema
-    return rowsOf(document, schema, listed)
-  })
+  const ofEach = documents.flatMap(document => [
+    listRow(document, schemas),
+    oneRow(document, schemas),
+    ...versionRows(document, schemas),
+  ])
   return [...ofEach, iCalendarRow(schemas)]
 }
 
-function rowsOf(
-  { plural, singular, mayWrite, place = '{id}' }: DocumentRow,
-  schema: z.ZodType,
-  inList: z.ZodType,
-): readonly RouteRow[] {
-  const one = `${plural}/${place}`
-  const isLockdown = plural === 'lockdowns'
-  const stored = storedAs(singular, schema)
+function listRow({ plural, singular, mayWrite }: DocumentRow, schemas: DocumentSchemas): RouteRow {
+  const schema = schemas[singular]
+  // A list of rules without a target has the guardrails among them, which are the rules of every target.
+  const inList = plural === 'rules' ? z.union([schema, schemas.guardrail]) : schema
   const listed = z.strictObject({ [singular]: inList, etag: z.string() })
-  const query = documentQueries[plural]
-  const read = (summary: string, answer: z.ZodType, errors: readonly number[] = [404]): Operation => {
-    return { summary, roles: readers, answers: { 200: answer }, errors }
-  }
-  const conditions = ['if-match', 'if-none-match'] as const
-  const writing = { roles: [mayWrite], conditions, errors: [404, 412, 422, 428] }
-  return [
-    manageRow(plural, {
-      get: { ...read(`Lists ${plural}.`, pageOf(plural, listed), []), query },
-      ...(isLockdown && {
-        post: {
-          summary: 'Locks down, under an id that it is given.',
-          roles: [mayWrite],
-          query: dryRun,
-          body: { schema: lockdownWithoutId },
-          answers: { 200: rehearsed, 201: stored },
-          errors: [422],
-        },
-      }),
-    }),
-    manageRow(one, {
-      get: read(`Reads a ${singular}.`, stored),
-      put: {
-        ...writing,
-        summary: `Creates or replaces a ${singular}.`,
+  return manageRow(plural, {
+    get: { ...reading(`Lists ${plural}.`, pageOf(plural, listed), []), query: documentQueries[plural] },
+    ...(plural === 'lockdowns' && {
+      post: {
+        summary: 'Locks down, under an id that it is given.',
+        roles: [mayWrite],
         query: dryRun,
-        body: { schema },
-        answers: savedOf(singular, schema),
-      },
-      delete: {
-        ...writing,
-        summary: `Removes a ${singular}.`,
-        query: removing,
-        answers: { 200: z.union([removed, rehearsed]), 202: proposed },
+        body: { schema: lockdownWithoutId },
+        answers: { 200: rehearsed, 201: storedAs(singular, schema) },
+        errors: [422],
       },
     }),
-    manageRow(`${one}/versions`, {
+  })
+}
+
+function oneRow(document: DocumentRow, schemas: DocumentSchemas): RouteRow {
+  const { singular } = document
+  const schema = schemas[singular]
+  return manageRow(placeOf(document), {
+    get: reading(`Reads a ${singular}.`, storedAs(singular, schema)),
+    put: {
+      ...writing(document),
+      summary: `Creates or replaces a ${singular}.`,
+      query: dryRun,
+      body: { schema },
+      answers: savedOf(singular, schema),
+    },
+    delete: {
+      ...writing(document),
+      summary: `Removes a ${singular}.`,
+      query: removing,
+      answers: { 200: z.union([removed, rehearsed]), 202: proposed },
+    },
+  })
+}
+
+function versionRows(document: DocumentRow, schemas: DocumentSchemas): readonly RouteRow[] {
+  const { singular } = document
+  const versions = `${placeOf(document)}/versions`
+  return [
+    manageRow(versions, {
       get: {
-        ...read(`Lists the versions of a ${singular}, the newest first.`, versionPage),
+        ...reading(`Lists the versions of a ${singular}, the newest first.`, versionPage),
         query: z.strictObject({ continuation: z.string().optional() }),
       },
     }),
-    manageRow(`${one}/versions/{version}`, {
-      get: read(`Reads a version of a ${singular}.`, z.strictObject({ version })),
+    manageRow(`${versions}/{version}`, {
+      get: reading(`Reads a version of a ${singular}.`, z.strictObject({ version })),
     }),
-    manageRow(`${one}/versions/{version}/restore`, {
+    manageRow(`${versions}/{version}/restore`, {
       post: {
-        ...writing,
+        ...writing(document),
         summary: `Saves a version of a ${singular} again.`,
         query: dryRun,
-        answers: { 200: z.union([stored, rehearsed]), 202: proposed },
+        answers: { 200: z.union([storedAs(singular, schemas[singular]), rehearsed]), 202: proposed },
       },
     }),
   ]
+}
+
+function placeOf({ plural, place = '{id}' }: DocumentRow): string {
+  return `${plural}/${place}`
+}
+
+function reading(summary: string, answer: z.ZodType, errors: readonly number[] = [404]): Operation {
+  return { summary, roles: readers, answers: { 200: answer }, errors }
+}
+
+function writing({ mayWrite }: DocumentRow) {
+  return { roles: [mayWrite], conditions: ['if-match', 'if-none-match'], errors: [404, 412, 422, 428] } as const
 }
 
 function iCalendarRow({ calendar }: DocumentSchemas): RouteRow {
