@@ -1,6 +1,6 @@
 import { jsonAnswer } from './answer.ts'
-import { openapiDocument } from './openapi-document.ts'
-import type { DocumentSchemas } from './openapi-row.ts'
+import { openapiDocument } from './openapi/description.ts'
+import type { DocumentSchemas } from './openapi/row.ts'
 import { registerReadOnly } from './read-only.ts'
 
 /** `GET /openapi.json`: every route of every role, as API Management imports it. Made when first asked for. */

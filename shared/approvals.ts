@@ -1,29 +1,13 @@
-import canonicalize from 'canonicalize'
-import { v7 as uuid } from 'uuid'
-import { adminEntry } from './admin-entry.ts'
 import type { Changes } from './cosmos-changes.ts'
-import type { Changed, DocumentEditor, Draft, Proposal, Rehearsal } from './cosmos-document-editor.ts'
-import { isRefusedByCosmos } from './cosmos-error.ts'
-import type { AdminEntry, DecisionLog } from './decisions/record.ts'
+import type { DecisionLog } from './decisions/record.ts'
+import type { Changed } from './document-change.ts'
+import type { DocumentEditor, Proposal } from './document-editor.ts'
 import type { EditedContainer } from './document-kind.ts'
+import { type GuardedEditor, guardedEditor } from './guarded-editor.ts'
 import { type ApprovalSources, approvalNeeded } from './needs-approval.ts'
-import { changeRetention, isSamePerson, lapseOf, type PendingChange, proposerOf, standingOf } from './pending-change.ts'
+import { isSamePerson, type PendingChange, proposerOf, standingOf } from './pending-change.ts'
+import { changeOnRecord, entryAbout } from './record-change.ts'
 import type { Workload } from './workload/workload.ts'
-
-/** A change that was not made, and waits for a second person. */
-export interface Proposed {
-  readonly kind: 'proposed'
-  readonly change: string
-  readonly lapsesAt: string
-}
-
-/** Documents of one kind as operators change them: some of the changes only take effect when a second person approves. */
-export interface GuardedEditor extends Omit<DocumentEditor, 'put' | 'remove' | 'save' | 'rehearse'> {
-  save(proposal: Proposal, operator: Workload, leases?: PendingChange['leases']): Promise<Changed | Proposed>
-  rehearse(draft: Draft): Promise<Rehearsal>
-  /** Whether such a change, which could be made, waits for a second person. */
-  needsApproval(draft: Draft): Promise<boolean>
-}
 
 /** What became of an approval. Only `saved` changed anything. */
 export type Approval =
@@ -60,76 +44,32 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const { changes, editors, decisions, byApplications, now } = options
   const needsApproval = approvalNeeded({ ...options, read: (container, name) => editors[container].read(name) })
 
-  async function onRecord(entry: ReturnType<typeof adminEntry>, write: () => Promise<boolean>): Promise<boolean> {
-    const follows = await decisions.write({ ...entry, outcome: 'intended' })
-    const tell = (outcome: AdminEntry['outcome']) => decisions.write({ ...entry, outcome, follows }).catch(() => {})
-    try {
-      const written = await write()
-      await tell(written ? 'done' : 'failed')
-      return written
-    } catch (error) {
-      await tell(isRefusedByCosmos(error) ? 'failed' : 'unclear')
-      throw error
-    }
+  /** Why a change is not for that operator to approve, or not any more. */
+  function refusalOf(change: PendingChange, operator: Workload): Approval | undefined {
+    const standing = standingOf(change, now())
+    if (standing === 'lapsed') return { kind: 'lapsed' }
+    if (standing !== 'proposed') return { kind: 'settled', state: standing }
+    const approver = proposerOf(operator)
+    if (approver.principal !== 'user' && !byApplications) return { kind: 'not-a-person' }
+    return isSamePerson(change.proposedBy, approver) ? { kind: 'same-person' } : undefined
   }
 
-  async function propose(
-    container: EditedContainer,
-    proposal: Proposal,
-    operator: Workload,
-    leases: PendingChange['leases'],
-  ): Promise<Changed | Proposed> {
-    const rehearsed = await editors[container].rehearse(proposal)
-    if (rehearsed.kind !== 'acceptable') return rehearsed
-    const at = now()
-    const waiting = (await changes.proposedOf(container, proposal.name)).find(
-      change => standingOf(change, at) === 'proposed' && isSame(change, { ...proposal, leases }),
-    )
-    if (waiting) return { kind: 'proposed', change: waiting.id, lapsesAt: waiting.lapsesAt }
-    const change: PendingChange = {
-      schema: 1,
-      id: uuid(),
-      state: 'proposed',
-      container,
-      ...proposal,
-      ...(leases && { leases }),
-      proposedBy: proposerOf(operator),
-      proposedAt: new Date(at).toISOString(),
-      lapsesAt: lapseOf(at),
-      ttl: changeRetention,
-    }
-    await onRecord(entryAbout(change, 'propose', operator), async () => {
-      await changes.create(change)
-      return true
-    })
-    return { kind: 'proposed', change: change.id, lapsesAt: change.lapsesAt }
-  }
+  const settledBy = (operator: Workload) => ({
+    settledBy: proposerOf(operator),
+    settledAt: new Date(now()).toISOString(),
+  })
 
   return {
-    guard(container) {
-      const { put: _put, remove: _remove, ...editor } = editors[container]
-      return {
-        ...editor,
-        needsApproval: draft => needsApproval(container, draft),
-        async save(proposal, operator, leases) {
-          if (await needsApproval(container, proposal)) return propose(container, proposal, operator, leases)
-          return editor.save(proposal, operator)
-        },
-      }
-    },
+    guard: container =>
+      guardedEditor({ container, editor: editors[container], needsApproval, changes, decisions, now }),
 
     async approve(id, operator) {
       const found = await changes.read(id)
       if (!found) return { kind: 'unknown' }
       const { change } = found
-      const standing = standingOf(change, now())
-      if (standing === 'lapsed') return { kind: 'lapsed' }
-      if (standing !== 'proposed') return { kind: 'settled', state: standing }
-      const approver = proposerOf(operator)
-      if (approver.principal !== 'user' && !byApplications) return { kind: 'not-a-person' }
-      if (isSamePerson(change.proposedBy, approver)) return { kind: 'same-person' }
-      const settled = { settledBy: approver, settledAt: new Date(now()).toISOString() }
-      const claimed = await changes.replace({ ...change, ...settled, state: 'approving' }, found.etag)
+      const refusal = refusalOf(change, operator)
+      if (refusal) return refusal
+      const claimed = await changes.replace({ ...change, ...settledBy(operator), state: 'approving' }, found.etag)
       if (!claimed) return { kind: 'settled', state: 'approving' }
       const approval = { change: id, proposedBy: change.proposedBy }
       // Somebody approved it before, and died or got no answer: the change may be in force since.
@@ -146,11 +86,14 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
       if (!found) return { kind: 'unknown' }
       const standing = standingOf(found.change, now())
       if (standing !== 'proposed' && standing !== 'lapsed') return { kind: 'settled', state: standing }
-      const settled = { settledBy: proposerOf(operator), settledAt: new Date(now()).toISOString() }
-      const withdrawn = await onRecord(entryAbout(found.change, 'withdraw', operator), async () => {
-        return Boolean(await changes.replace({ ...found.change, ...settled, state: 'withdrawn' }, found.etag))
+      return changeOnRecord<Withdrawal>(decisions, entryAbout(found.change, 'withdraw', operator), async () => {
+        const withdrawn = await changes.replace(
+          { ...found.change, ...settledBy(operator), state: 'withdrawn' },
+          found.etag,
+        )
+        if (!withdrawn) return { result: { kind: 'settled', state: 'approving' }, outcome: 'failed' }
+        return { result: { kind: 'withdrawn' }, outcome: 'done' }
       })
-      return withdrawn ? { kind: 'withdrawn' } : { kind: 'settled', state: 'approving' }
     },
   }
 }
@@ -160,23 +103,4 @@ export function proposalOf({ action, name, document, expected }: PendingChange):
   if (action === 'put') return { action, name, document, expected }
   if (expected === 'absent') throw new Error('what is not there cannot be removed')
   return { action, name, expected }
-}
-
-/** Whether a change would do exactly that. */
-function isSame(change: PendingChange, proposed: Proposal & Pick<PendingChange, 'leases'>): boolean {
-  const saved = (document: unknown) => canonicalize(document ?? null)
-  const document = proposed.action === 'put' ? proposed.document : undefined
-  return (
-    change.action === proposed.action &&
-    change.leases === proposed.leases &&
-    saved(change.expected) === saved(proposed.expected) &&
-    saved(change.document) === saved(document)
-  )
-}
-
-function entryAbout(change: PendingChange, action: 'propose' | 'withdraw', operator: Workload) {
-  const { container, name, document, expected, proposedBy } = change
-  const before = expected === 'absent' ? undefined : expected.etag
-  const approval = { change: change.id, proposedBy }
-  return adminEntry({ decision: uuid(), action, container, name, content: document, operator, before, approval })
 }

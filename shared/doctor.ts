@@ -1,5 +1,5 @@
-import type { DocumentEditor } from './cosmos-document-editor.ts'
 import type { DecisionLog } from './decisions/record.ts'
+import type { DocumentEditor } from './document-editor.ts'
 import { onRecord } from './record-check.ts'
 import type { Check, Checks } from './targets/cosmos-checks.ts'
 import type { IssuerChecked, IssuerCheckOptions } from './workload/check-issuer.ts'

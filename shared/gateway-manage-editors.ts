@@ -1,7 +1,8 @@
-import { cosmosDocumentEditor, type DocumentEditor } from './cosmos-document-editor.ts'
+import { cosmosDocuments } from './cosmos-documents.ts'
 import { cosmosVersions } from './cosmos-versions.ts'
 import { credentialProviders } from './credentials/registry.ts'
 import type { SecretReference } from './credentials/secret-reference.ts'
+import { type DocumentEditor, documentEditor } from './document-editor.ts'
 import type { DocumentKind, EditedContainer } from './document-kind.ts'
 import type { RoleParts, Surroundings } from './gateway-role.ts'
 import { calendarKind } from './rules/calendar-kind.ts'
@@ -29,7 +30,8 @@ export function openEditors(
   const editor = (kind: DocumentKind) => {
     const { container: id } = kind
     const versions = cosmosVersions(container('versions'), id)
-    return cosmosDocumentEditor({ kind, container: container(id), versions, decisions, now })
+    const documents = cosmosDocuments(container(id), now)
+    return documentEditor({ kind, documents, versions, decisions, now })
   }
   return {
     rules: editor(

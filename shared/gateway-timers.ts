@@ -1,7 +1,7 @@
 import type { Container } from '@azure/cosmos'
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'
 import type { Minter } from './credentials/credential-provider.ts'
-import { checkpointTaker, type TakeCheckpoint } from './decisions/checkpoint-run.ts'
+import { checkpointTaker, type TakeCheckpoint } from './decisions/checkpoint-taker.ts'
 import { cosmosCheckpoints } from './decisions/cosmos-checkpoints.ts'
 import { keyVaultSigner } from './decisions/key-vault-signer.ts'
 import { followed, identityOf, openProviders, openRole, type Surroundings, vaultOptions } from './gateway-role.ts'

@@ -1,7 +1,7 @@
 import canonicalize from 'canonicalize'
-import type { DocumentEditor, Draft } from './cosmos-document-editor.ts'
 import type { SecretReference } from './credentials/secret-reference.ts'
 import type { Stored } from './document.ts'
+import type { DocumentEditor, Draft } from './document-editor.ts'
 import type { DocumentName, EditedContainer } from './document-kind.ts'
 import type { IssuerChange } from './rules/guarded-trust.ts'
 import { type SameSecret, secretsNamed } from './secrets-named.ts'

@@ -1,7 +1,16 @@
 import { z } from 'zod'
-import { type SecretReference, secretReference } from './credentials/secret-reference.ts'
-import { documentId } from './document.ts'
+import type { SecretReference } from './credentials/secret-reference.ts'
 import { duration } from './duration.ts'
+import {
+  clientId,
+  connectionString,
+  forwarders,
+  httpsUrl,
+  keyText,
+  ownUrl,
+  referenceText,
+  vaults,
+} from './setting-values.ts'
 import { SettingsError } from './settings-error.ts'
 
 export { SettingsError }
@@ -44,61 +53,6 @@ export interface Settings {
   readonly applicationInsights: string | undefined
 }
 
-const keyVaultHost = /^[a-z0-9-]{3,24}\.(vault\.azure\.net|vault\.azure\.cn|vault\.usgovcloudapi\.net)$/
-
-const httpsUrl = z.string().refine(text => URL.parse(text)?.protocol === 'https:', 'expected an https URL')
-
-/** Plain http only for a gateway on loopback: RFC 8414 wants https. */
-const ownUrl = z.string().refine(text => {
-  const url = URL.parse(text)
-  const plain = url?.protocol === 'http:' && isLoopback(url)
-  return (
-    url !== null && (url.protocol === 'https:' || plain) && url.search === '' && url.hash === '' && !text.endsWith('/')
-  )
-}, 'expected the https URL of this gateway, without query, fragment or trailing slash')
-
-const vaultUrl = z.string().transform((text, context) => {
-  const url = URL.parse(text)
-  if (url?.protocol === 'https:' && (keyVaultHost.test(url.hostname) || isLoopback(url))) return url
-  context.issues.push({ code: 'custom', message: 'expected https URLs of Key Vaults', input: text })
-  return z.NEVER
-})
-
-const vaults = json(z.record(secretReference.shape.vault, vaultUrl)).transform(
-  record => new Map(Object.entries(record)),
-)
-
-const referenceText = z.string().transform((text, context) => {
-  const [vault, secret, more] = text.split('/')
-  const parsed = secretReference.safeParse({ vault, secret })
-  if (parsed.success && more === undefined) return parsed.data
-  context.issues.push({ code: 'custom', message: 'expected "vault alias/secret name"', input: text })
-  return z.NEVER
-})
-
-const keyText = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,31}\/[0-9A-Za-z-]{1,127}$/, 'expected "vault alias/key name"')
-  .transform(text => {
-    const [vault = '', key = ''] = text.split('/')
-    return { vault, key }
-  })
-
-const forwarders = json(
-  z.array(z.strictObject({ issuer: documentId, subject: z.string().min(1) }), 'expected [ { "issuer", "subject" } ]'),
-).prefault('[]')
-
-/** The name is the platform's, whose host exports its own telemetry there. The exporter throws for any other key. */
-const connectionString = z
-  .string()
-  .regex(
-    /(?:^|;)InstrumentationKey=[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:;|$)/,
-    'expected a connection string of Application Insights',
-  )
-  .optional()
-
-const clientId = z.guid('expected the client id of a managed identity').optional()
-
 /** Every variable that this gateway reads. One that begins with `CAUSEWAY_` and is not here is a mistake. */
 const variables = z.object({
   CAUSEWAY_ROLE: z.enum(['exchange', 'manage', 'timers', 'all']),
@@ -123,6 +77,7 @@ const variables = z.object({
   CAUSEWAY_COUNT_INTERVAL: duration({ min: 'PT0.1S', max: 'PT1M' }).prefault('PT1M'),
   CAUSEWAY_REFRESH_INTERVAL: duration({ min: 'PT0.1S', max: 'PT10S' }).prefault('PT3S'),
   CAUSEWAY_RETENTION: duration({ min: 'P1D', max: 'P3650D' }).prefault('P400D'),
+  /** The name is the platform's, whose host exports its own telemetry there. */
   APPLICATIONINSIGHTS_CONNECTION_STRING: connectionString,
 })
 
@@ -168,25 +123,6 @@ function settingsOf(read: z.output<typeof variables>): Settings {
     countInterval: read.CAUSEWAY_COUNT_INTERVAL,
     applicationInsights: read.APPLICATIONINSIGHTS_CONNECTION_STRING,
   }
-}
-
-/** Whether a URL is on this machine: there, and only there, stand-ins for Azure are allowed. */
-export function isLoopback(url: URL): boolean {
-  return ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
-}
-
-function json<T extends z.ZodType>(schema: T) {
-  return z
-    .string()
-    .transform((text, context) => {
-      try {
-        return JSON.parse(text) as unknown
-      } catch {
-        context.issues.push({ code: 'custom', message: 'expected JSON', input: text })
-        return z.NEVER
-      }
-    })
-    .pipe(schema)
 }
 
 function problemOf(issue: z.core.$ZodIssue): string {

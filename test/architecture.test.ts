@@ -116,8 +116,6 @@ describe('who may import whom', () => {
     })
     const wrong = taken.filter(found => {
       if (found.from === 'shared/exchange.ts') return found.to !== 'shared/rules/decide.ts'
-      // A setting names a secret as a document does.
-      if (found.from === 'shared/settings.ts') return found.to !== 'shared/credentials/secret-reference.ts'
       return !isSharedValue(found)
     })
     expect(shown(wrong)).toEqual([])

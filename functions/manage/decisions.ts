@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
-import type { LogContainer, LogPage } from '../../shared/decisions/cosmos-decision-search.ts'
+import type { LogContainer, LogPage } from '../../shared/decisions/log-query.ts'
 import type { DecisionFilter } from '../../shared/decisions/search-conditions.ts'
 import { reasons } from '../../shared/errors.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'

@@ -1,7 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
+import type { Revoker } from '../../shared/leases/mark-leases.ts'
 import type { RevokedLease } from '../../shared/leases/operator-leases.ts'
-import type { Revoker } from '../../shared/leases/revoke-by-operator.ts'
 import { jsonAnswer } from '../answer.ts'
 import { readJson } from '../read-body.ts'
 import { inForceWithin } from './in-force.ts'

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { documentId } from '../../shared/document.ts'
 import type { DocumentName } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
-import type { Revoker } from '../../shared/leases/revoke-by-operator.ts'
+import { groupsOf } from '../../shared/groups.ts'
+import type { Revoker } from '../../shared/leases/mark-leases.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'
 import { inForceWithin } from './in-force.ts'
@@ -61,8 +62,8 @@ async function markSome(
 ): Promise<{ readonly marked: number }> {
   const deadline = performance.now() + markingTime
   let marked = 0
-  for (let from = 0; from < found.length && performance.now() < deadline; from += markedTogether) {
-    const some = found.slice(from, from + markedTogether)
+  for (const some of groupsOf(found, markedTogether)) {
+    if (performance.now() >= deadline) break
     const ended = await Promise.allSettled(some.map(({ id }) => leases.revoke(id, revoker)))
     marked += ended.filter(one => one.status === 'fulfilled' && one.value?.marked).length
   }

@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponseInit } from '@azure/functions'
 import { z } from 'zod'
-import type { Draft, Expected, Proposal } from '../../shared/cosmos-document-editor.ts'
+import type { Expected } from '../../shared/document-change.ts'
+import type { Draft, Proposal } from '../../shared/document-editor.ts'
 import type { DocumentName } from '../../shared/document-kind.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import { jsonAnswer } from '../answer.ts'

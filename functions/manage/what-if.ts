@@ -1,8 +1,8 @@
-import type { Draft } from '../../shared/cosmos-document-editor.ts'
+import type { Draft } from '../../shared/document-editor.ts'
 import type { EditedContainer } from '../../shared/document-kind.ts'
 import type { ManageGateway } from '../../shared/gateway.ts'
 import type { DocumentDraft } from '../../shared/rules/document-draft.ts'
-import type { ImpactReport } from '../../shared/rules/what-if.ts'
+import type { ImpactReport } from '../../shared/rules/impact-report.ts'
 import type { Workload } from '../../shared/workload/workload.ts'
 import type { OperatorRole } from './operator.ts'
 

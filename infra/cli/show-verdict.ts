@@ -1,5 +1,6 @@
 import { describeFinding } from '../../shared/decisions/verify-finding.ts'
-import type { LogVerdict, TakenOver, Unproven } from '../../shared/decisions/verify-verdict.ts'
+import type { TakenOver, Unproven } from '../../shared/decisions/verify-unproven.ts'
+import type { LogVerdict } from '../../shared/decisions/verify-verdict.ts'
 import { printable } from './printable.ts'
 
 const shownLines = 50

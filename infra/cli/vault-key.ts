@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { TokenCredential } from '@azure/identity'
 import { type JsonWebKey, KeyClient } from '@azure/keyvault-keys'
 import type { FindKey } from '../../shared/decisions/verify-checkpoints.ts'
-import { isLoopback } from '../../shared/settings.ts'
+import { isLoopback } from '../../shared/setting-values.ts'
 import { UsageError } from './usage-error.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { hourLength, startOfHour } from './checkpoint-hours.ts'
-import type { JudgedStream } from './verify-verdict.ts'
+import type { JudgedStream } from './verify-stream-notes.ts'
 
 /** How far a stream is proven, by the number of its last record that is. */
 export interface Proof {

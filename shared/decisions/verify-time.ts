@@ -1,4 +1,4 @@
-import { hourLength, startOfHour } from './checkpoint-hours.ts'
+import { hourLength, hourOfStream, startOfHour } from './checkpoint-hours.ts'
 import { textOf } from './verify-document.ts'
 
 /** A writer waits for seconds, and clocks differ by less, so that nothing of ours is ever found. In milliseconds. */
@@ -9,7 +9,7 @@ export const tolerance = 300_000
  * covers it: a stream has the records of its hour.
  */
 export function misdated(at: unknown, stream: string, signedAt?: string): string | undefined {
-  const [time, start] = [typeof at === 'string' ? Date.parse(at) : Number.NaN, startOfHour(stream.slice(0, 13))]
+  const [time, start] = [typeof at === 'string' ? Date.parse(at) : Number.NaN, startOfHour(hourOfStream(stream))]
   const said = `it says to be of ${textOf(at)}`
   if (!(time >= start - tolerance && time < start + hourLength + tolerance))
     return `${said}, outside of its stream's hour`

@@ -4,7 +4,7 @@ import { unavailable } from '../errors.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease } from './lease.ts'
 import { attestedGone } from './lease-states.ts'
-import { type Revoker, readOfNamespaces } from './revoke-by-operator.ts'
+import { type Revoker, readOfNamespaces } from './mark-leases.ts'
 
 /** What became of an operator's word. Not `attested`: it was not for an operator to say, and the lease is as it was. */
 export interface AttestedLease {

@@ -1,5 +1,6 @@
 import type { Container } from '@azure/cosmos'
 import { askCosmos } from '../cosmos-error.ts'
+import { groupsOf } from '../groups.ts'
 import type { Target } from '../targets/target.ts'
 import type { Burden } from './budget.ts'
 import { unless } from './conditional-write.ts'
@@ -113,10 +114,10 @@ export function cosmosLeases(container: Container): LeaseStore {
     },
     async statesOf(accounts) {
       const states = new Map<string, Lease['state'] | 'unreadable'>()
-      for (let from = 0; from < accounts.length; from += pageSize) {
+      for (const some of groupsOf(accounts, pageSize)) {
         const query = container.items.query<Document>({
           query: 'SELECT c.account, c.state FROM c WHERE ARRAY_CONTAINS(@accounts, c.account)',
-          parameters: [{ name: '@accounts', value: accounts.slice(from, from + pageSize) }],
+          parameters: [{ name: '@accounts', value: [...some] }],
         })
         const { resources } = await askCosmos('lease_unavailable', () => query.fetchAll())
         for (const { account, state } of resources) states.set(String(account), stateOf(state))

@@ -4,7 +4,8 @@ import type { LeasePaging, LeaseSearch } from './cosmos-lease-search.ts'
 import type { UnreadableLease } from './cosmos-leases.ts'
 import type { StoredLease } from './lease.ts'
 import { type LeaseFilter, type ShownLease, shownLease } from './lease-conditions.ts'
-import type { RevokeByOperator, Revoker } from './revoke-by-operator.ts'
+import type { Revoker } from './mark-leases.ts'
+import type { RevokeByOperator } from './revoke-by-operator.ts'
 
 /** A page of leases as operators see them. */
 export interface ShownLeases {

@@ -1,4 +1,5 @@
 import type { Stored } from '../document.ts'
+import { groupsOf } from '../groups.ts'
 import type { WorkloadIssuer } from '../workload/workload.ts'
 import { type AskedOf, accessOf, type TargetAccess } from './access.ts'
 import type { Rules } from './cosmos-rules.ts'
@@ -78,8 +79,7 @@ export function findAccess(sources: FindAccessSources): FindAccess {
       if (!page || (id !== undefined && !issuer)) return undefined
       const reach = await openReach()
       const targets: ReachableTarget[] = []
-      for (let from = 0; from < page.documents.length; from += readTogether) {
-        const some = page.documents.slice(from, from + readTogether)
+      for (const some of groupsOf(page.documents, readTogether)) {
         targets.push(...(await Promise.all(some.map(({ content }) => reach(content, { namespace, issuer })))))
       }
       const next = page.continuation === undefined ? {} : { continuation: page.continuation }

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { maySignFor } from './entra-metadata.ts'
 import type { Issuer } from './issuer.ts'
+import { algorithmOf, countsFor } from './issuer-key.ts'
 
 /** One thing that a check of an issuer looked at, in words for operators. */
 export interface IssuerStep {
@@ -55,25 +55,16 @@ function idsOf(keys: readonly PublishedKey[]): string {
     .concat(more)
 }
 
-/** A key without an id is never found; one of another algorithm, use or tenant never counts. */
+/** By the code that reads keys for the exchange. */
 function algorithmStep(keys: readonly PublishedKey[], issuer: Issuer): IssuerStep {
-  const allowed: readonly string[] = issuer.algorithms
-  const counting = keys.filter(
-    key =>
-      key.kid && (key.use ?? 'sig') === 'sig' && allowed.includes(algorithmOf(key)) && maySignFor(issuer, key.issuer),
-  )
-  const algorithms = [...new Set(keys.map(algorithmOf))].join(', ')
+  const counting = keys.filter(key => countsFor(issuer, key))
+  const algorithms = [...new Set(keys.map(key => algorithmOf(key) ?? 'unknown'))].join(', ')
   return {
     step: 'algorithms',
     ok: counting.length > 0,
-    expected: `signing keys of ${allowed.join(', ')}`,
+    expected: `signing keys of ${issuer.algorithms.join(', ')}`,
     found: `${counting.length} of ${keys.length} count; the algorithms of all are ${algorithms || 'none'}`,
   }
-}
-
-function algorithmOf({ alg, kty, crv }: PublishedKey): string {
-  const usual = { RSA: 'RS256', 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }
-  return alg ?? usual[(kty === 'EC' ? crv : kty) as keyof typeof usual] ?? 'unknown'
 }
 
 function duplicateSteps(keys: readonly PublishedKey[]): readonly IssuerStep[] {

@@ -1,17 +1,13 @@
 import { hash } from 'node:crypto'
-import { compactVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { ExchangeError, type Reason, withDetail } from '../errors.ts'
-import { actClaim } from './act-claim.ts'
+import { withDetail } from '../errors.ts'
 import { readCompactToken, type UnverifiedToken } from './compact-token.ts'
-import { entraIdentity } from './entra-claims.ts'
 import type { Issuer } from './issuer.ts'
-import type { IssuerKey, IssuerKeys } from './issuer-keys.ts'
-import { explainAudience, explainLifetime } from './issuer-mistakes.ts'
-import { regionOf } from './issuer-region.ts'
-import { keptClaims } from './kept-claims.ts'
-import { kubernetesIdentity } from './kubernetes-claims.ts'
+import type { IssuerKey } from './issuer-key.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
+import { checkAlgorithm, checkAudience, checkSignature, checkTime, refuse } from './token-checks.ts'
 import type { ReviewToken } from './token-review.ts'
+import { workloadIn } from './token-workload.ts'
 import type { Workload } from './workload.ts'
 
 /** Where registered issuers come from. */
@@ -83,7 +79,7 @@ export function tokenVerifier({ issuers, keys, review, onLookup, now }: Verifier
     onLookup?.(isKnown)
     if (isKnown) return { workload: known.workload, issuer }
     await checkSignature(token, key)
-    const workload = identify(token, issuer)
+    const workload = workloadIn(token, issuer)
     remembered.set(digest, { token, workload, version, key })
     return { workload, issuer }
   }
@@ -108,104 +104,4 @@ export function tokenVerifier({ issuers, keys, review, onLookup, now }: Verifier
 function unverified({ claims: { sub, aud, iss } }: UnverifiedToken): Readonly<Record<string, string>> {
   const bounded = (text: string) => text.slice(0, 256).toWellFormed()
   return { unverifiedSubject: bounded(sub), unverifiedAudience: bounded(aud.join(' ')), unverifiedIssuer: bounded(iss) }
-}
-
-function checkAlgorithm(token: UnverifiedToken, issuer: Issuer): void {
-  if (!issuer.algorithms.some(allowed => allowed === token.header.alg)) {
-    throw refuse('token_algorithm', `expected an algorithm of ${issuer.algorithms.join(', ')}`)
-  }
-}
-
-function checkAudience(token: UnverifiedToken, issuer: Issuer): void {
-  if (!token.claims.aud.some(audience => issuer.audiences.includes(audience))) {
-    throw refuse('token_audience', explainAudience(token.claims.aud, issuer.audiences))
-  }
-}
-
-/**
- * Entra dates a token five minutes back, for verifiers whose clock is slow: no part of its life, or the day of a managed
- * identity's token would be longer than any issuer may allow. Milliseconds.
- */
-const entraBackdating = 5 * 60_000
-
-/** RFC 7519 sections 4.1.4 to 4.1.6, with the issuer's tolerance for clocks and its bound on a token's whole life. */
-function checkTime(token: UnverifiedToken, issuer: Issuer, now: number): void {
-  const { exp, iat, nbf = iat } = token.claims
-  const [expires, issued, begins] = [exp * 1000, iat * 1000, nbf * 1000]
-  if (now >= expires + issuer.clockTolerance) {
-    throw refuse('token_expired', `the token expired at ${instant(expires)}`, { skewMs: now - expires })
-  }
-  if (Math.max(begins, issued) > now + issuer.clockTolerance) {
-    throw refuse('token_not_yet_valid', `the token is not valid before ${instant(Math.max(begins, issued))}`, {
-      skewMs: Math.max(begins, issued) - now,
-    })
-  }
-  const life = expires - issued - (issuer.kind === 'entra' ? entraBackdating : 0)
-  if (life > issuer.maxTokenAge) {
-    throw refuse('token_too_old', explainLifetime(token, issuer))
-  }
-}
-
-async function checkSignature(token: UnverifiedToken, key: IssuerKey): Promise<void> {
-  if (key.algorithm !== token.header.alg) {
-    throw refuse('token_algorithm', 'the token names another algorithm than its key')
-  }
-  try {
-    await compactVerify(token.text, key.key, { algorithms: [key.algorithm] })
-  } catch {
-    throw refuse('token_signature', "the token's signature does not verify")
-  }
-}
-
-function identify(token: UnverifiedToken, issuer: Issuer): Workload {
-  const region = issuer.region ?? regionOf(issuer.issuerUrl)
-  const act = actClaim(token.payload)
-  const { claims, beyondBounds } = keptClaims(token.payload, issuer.keepClaims)
-  return {
-    issuer: {
-      id: issuer.id,
-      kind: issuer.kind,
-      labels: issuer.labels,
-      ...(region !== undefined && { region }),
-    },
-    subject: token.claims.sub,
-    ...identityOf(token, issuer),
-    ...(act && { act }),
-    claims,
-    ...(beyondBounds.length > 0 && { claimsBeyondBounds: beyondBounds }),
-    token: tokenFacts(token),
-  }
-}
-
-function identityOf(token: UnverifiedToken, issuer: Issuer): Partial<Workload> {
-  switch (issuer.kind) {
-    case 'aks':
-    case 'arc':
-    case 'kubernetes':
-      return kubernetesIdentity(token, issuer)
-    case 'entra':
-      return entraIdentity(token, issuer)
-    case 'oidc':
-      return {}
-  }
-}
-
-function tokenFacts({ header, claims, payload }: UnverifiedToken): Workload['token'] {
-  const { jti, uti } = keptClaims(payload, ['jti', 'uti']).claims
-  const id = jti ?? uti
-  return {
-    keyId: header.kid,
-    issuedAt: claims.iat,
-    expiresAt: claims.exp,
-    ...(typeof id === 'string' && { id }),
-  }
-}
-
-/** A signed number may be beyond what a Date can hold. */
-function instant(milliseconds: number): string {
-  return Number.isFinite(new Date(milliseconds).getTime()) ? new Date(milliseconds).toISOString() : 'no such time'
-}
-
-function refuse(reason: Reason, description: string, detail: Readonly<Record<string, number>> = {}): ExchangeError {
-  return new ExchangeError('invalid_request', reason, { description, detail })
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { version as describedVersion, listedVersion } from '../../functions/openapi-answers.ts'
+import { version as describedVersion, listedVersion } from '../../functions/openapi/document-answers.ts'
 import { audience, operator } from '../../infra/local/world.ts'
 import { type Answer, type Document, type RunningStack, runStack, send } from '../running-stack.ts'
 

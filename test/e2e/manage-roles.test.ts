@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { routeRows } from '../../functions/openapi-routes.ts'
+import { routeRows } from '../../functions/openapi/routes.ts'
 import { type RunningStack, runStack, send } from '../running-stack.ts'
 import { type AskManage, askingOf } from './operator-requests.ts'
 

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { openapiDocument } from '../../functions/openapi-document.ts'
-import { routeRows } from '../../functions/openapi-routes.ts'
+import { openapiDocument } from '../../functions/openapi/description.ts'
+import { routeRows } from '../../functions/openapi/routes.ts'
 import { openGateway } from '../../shared/gateway.ts'
 import { readSettings } from '../../shared/settings.ts'
 

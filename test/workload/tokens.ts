@@ -1,7 +1,7 @@
 import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { ExchangeError } from '../../shared/errors.ts'
 import { type Issuer, issuerDocument } from '../../shared/workload/issuer.ts'
-import type { IssuerKey } from '../../shared/workload/issuer-keys.ts'
+import type { IssuerKey } from '../../shared/workload/issuer-key.ts'
 
 /** The second at which these tests happen. */
 export const second = Date.parse('2026-06-01T12:00:00Z') / 1000

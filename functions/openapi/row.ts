@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { OperatorRole } from './manage/operator.ts'
+import type { OperatorRole } from '../manage/operator.ts'
 
 export type Method = 'get' | 'post' | 'put' | 'delete'
 
@@ -11,7 +11,8 @@ export interface Operation {
   readonly query?: z.ZodObject
   /** What it demands as conditions: one of them. */
   readonly conditions?: readonly ('if-match' | 'if-none-match')[]
-  readonly body?: { readonly type: string; readonly schema: z.ZodType; readonly isOptional?: boolean }
+  /** JSON, unless its type is said. */
+  readonly body?: { readonly type?: string; readonly schema: z.ZodType; readonly isOptional?: boolean }
   /** The answers where all is well, by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>
   /** Answers where all is well that are no JSON, by status and media type. */
@@ -28,6 +29,11 @@ export interface RouteRow {
   readonly paths?: readonly string[]
   readonly family: 'oauth' | 'manage' | 'open'
   readonly operations: Partial<Readonly<Record<Method, Operation>>>
+}
+
+/** A row below `/manage`. */
+export function manageRow(route: string, operations: RouteRow['operations']): RouteRow {
+  return { route: `manage/${route}`, family: 'manage', operations }
 }
 
 /** The schemas of the documents that operators write, by the name of one. */

@@ -1,77 +1,12 @@
 import { z } from 'zod'
-import { oauthError, problemDocument } from './openapi-answers.ts'
-import { routeRows } from './openapi-routes.ts'
-import type { DocumentSchemas, Method, Operation, RouteRow } from './openapi-row.ts'
+import { oauthError, problemDocument } from './answers.ts'
+import type { Method, Operation, RouteRow } from './row.ts'
+import type { Json, SchemaWriter } from './schema-writer.ts'
 
-type Json = Readonly<Record<string, unknown>>
+const json = 'application/json'
 
-/** The OpenAPI 3.1 description of the whole gateway, from the schemas by which it parses. */
-export function openapiDocument(url: string, schemas: DocumentSchemas): Json {
-  const components = { ...schemas, problem: problemDocument, oauthError }
-  const writer = schemaWriter(components)
-  const paths = routeRows(schemas).flatMap(row =>
-    pathsOf(row).map(path => [path, operationsOf(row, path, writer)] as const),
-  )
-  return {
-    openapi: '3.1.0',
-    info: {
-      title: 'Causeway',
-      version: '1',
-      description: 'A token exchange: a workload token becomes a scoped, short-lived credential.',
-    },
-    servers: [{ url }],
-    paths: Object.fromEntries(paths),
-    components: {
-      schemas: Object.fromEntries(
-        Object.entries(components).map(([name, schema]) => [name, writer.definition(schema)]),
-      ),
-      securitySchemes: {
-        operator: {
-          type: 'http',
-          scheme: 'bearer',
-          bearerFormat: 'JWT',
-          description: 'Entra; app roles per operation',
-        },
-      },
-    },
-  }
-}
-
-function pathsOf({ route, paths }: RouteRow): readonly string[] {
-  return paths ?? [`/${route}`]
-}
-
-interface SchemaWriter {
-  /** The schema itself. */
-  definition(schema: z.ZodType): Json
-  /** The schema where it is used: what is a component is named. */
-  use(schema: z.ZodType): Json
-}
-
-function schemaWriter(components: Readonly<Record<string, z.ZodType>>): SchemaWriter {
-  const names = new Map<unknown, string>(Object.entries(components).map(([name, schema]) => [schema, name]))
-  const referenceTo = (schema: unknown) => {
-    const name = names.get(schema)
-    return name === undefined ? undefined : { $ref: `#/components/schemas/${name}` }
-  }
-  const write = (root: z.ZodType): Json => {
-    const { $schema: _, ...written } = z.toJSONSchema(root, {
-      io: 'input',
-      unrepresentable: 'any',
-      override({ zodSchema, jsonSchema }) {
-        const schema: unknown = zodSchema
-        const reference = schema === root ? undefined : referenceTo(schema)
-        if (!reference) return
-        for (const member of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, member)
-        Object.assign(jsonSchema, reference)
-      },
-    })
-    return written
-  }
-  return { definition: write, use: schema => referenceTo(schema) ?? write(schema) }
-}
-
-function operationsOf(row: RouteRow, path: string, writer: SchemaWriter): Json {
+/** The operations of a row at one of its paths, by method. */
+export function operationsOf(row: RouteRow, path: string, writer: SchemaWriter): Json {
   const all = Object.entries(row.operations) as [Method, Operation][]
   return Object.fromEntries(all.map(([method, operation]) => [method, operationOf(row, operation, { path, writer })]))
 }
@@ -88,7 +23,7 @@ function operationOf(
     ...(roles && { security: [{ operator: roles }] }),
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
-      requestBody: { required: !body.isOptional, content: contentOf(body.type, writer.use(body.schema)) },
+      requestBody: { required: !body.isOptional, content: contentOf(body.type ?? json, writer.use(body.schema)) },
     }),
     responses: { ...answersOf(operation, writer), ...errorsOf(row, operation, writer) },
   }
@@ -117,9 +52,7 @@ function answersOf({ answers, otherAnswers, headers }: Operation, writer: Schema
   return Object.fromEntries(
     Object.entries(answers).map(([status, schema]) => {
       const others = Object.entries(otherAnswers?.[Number(status)] ?? {})
-      const content = [['application/json', schema] as const, ...others].map(([type, of]) =>
-        contentOf(type, writer.use(of)),
-      )
+      const content = [[json, schema] as const, ...others].map(([type, of]) => contentOf(type, writer.use(of)))
       return [
         status,
         {
@@ -143,7 +76,7 @@ const usual = { open: [405], oauth: [400, 405, 500, 503], manage: [400, 401, 403
 
 function errorsOf({ family }: RouteRow, { errors = [], answers }: Operation, writer: SchemaWriter): Json {
   const isManage = family === 'manage'
-  const type = isManage ? 'application/problem+json' : 'application/json'
+  const type = isManage ? 'application/problem+json' : json
   const schema = writer.use(isManage ? problemDocument : oauthError)
   const statuses = [...usual[family], ...errors].filter(status => !(status in answers))
   return Object.fromEntries(
