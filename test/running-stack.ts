@@ -116,14 +116,21 @@ export interface RunOptions extends Omit<StackOptions, 'dir' | 'onOutput'> {
 
 const collector = new URL('collect-telemetry.ts', import.meta.url).href
 
-/** Starts a stack whose gateway sees changes within a fraction of a second. `stop` removes its folder too. */
+/** The timers that change or record something: on their schedule they would do so in the midst of a test, once a minute. */
+const offSchedule = ['revoke-expired', 'checkpoint', 'reconcile'].map(name => [`AzureWebJobs.${name}.Disabled`, 'true'])
+
+/**
+ * Starts a stack whose gateway sees changes within a fraction of a second, and whose timers run when they are told to.
+ * `stop` removes its folder too.
+ */
 export async function runStack(options: RunOptions = {}): Promise<RunningStack> {
   const dir = await mkdtemp(join(tmpdir(), 'causeway-test-'))
   const output: string[] = []
   const fast = { CAUSEWAY_REFRESH_INTERVAL: 'PT0.2S', CAUSEWAY_COUNT_INTERVAL: 'PT0.2S' }
   const collected = join(dir, 'telemetry.jsonl')
   const collecting = { NODE_OPTIONS: `--import ${collector}`, TEST_TELEMETRY_FILE: collected }
-  const settings = { ...fast, ...(options.telemetry && collecting), ...options.settings }
+  const onDemand = Object.fromEntries(offSchedule)
+  const settings = { ...fast, ...onDemand, ...(options.telemetry && collecting), ...options.settings }
   const stack = await startStack({ ...options, settings, dir, onOutput: line => output.push(line) })
   const { database: documents, close } = openDatabase(stack)
   const { vault: secrets, applications } = openSecrets(dir)

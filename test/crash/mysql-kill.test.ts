@@ -70,7 +70,7 @@ describe.skipIf(missing !== undefined)(missing ? `MariaDB (skipped: ${missing})`
     return session !== undefined
   }
 
-  /** A run of the stack's own schedule may have one of them in hand, and one that failed is tried again after a minute. */
+  /** One that failed is tried again after a minute. */
   async function runTimerUntilDone(pods: readonly NewPod[]): Promise<readonly Lease[]> {
     for (let run = 0; run < 400; run++) {
       await stack.endDue()
