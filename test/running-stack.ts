@@ -191,7 +191,7 @@ export async function runStack(options: RunOptions = {}): Promise<RunningStack> 
 
   async function recordsOf(decision: string): Promise<readonly DecisionRecord[]> {
     const found = await read<DecisionRecord>('decisions', 'SELECT * FROM c WHERE c.decision = @id', decision)
-    return found.toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1))
+    return oldestFirst(found)
   }
 
   async function countOf(decision: string): ReturnType<RunningStack['countOf']> {
@@ -291,6 +291,12 @@ export async function runStack(options: RunOptions = {}): Promise<RunningStack> 
     telemetry,
     stop,
   }
+}
+
+/** Records by their time, and of one time by their number: numbers begin anew with each stream, so also each hour. */
+export function oldestFirst<T extends Document>(records: readonly T[]): readonly T[] {
+  const place = ({ at, id }: Document) => `${at} ${id}`
+  return records.toSorted((a, b) => (place(a) < place(b) ? -1 : 1))
 }
 
 /** Where a gateway writes, or operators. */

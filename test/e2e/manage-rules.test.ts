@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { audience, operator } from '../../infra/local/world.ts'
-import { type Answer, type Document, type RunningStack, runStack, send } from '../running-stack.ts'
+import { type Answer, type Document, oldestFirst, type RunningStack, runStack, send } from '../running-stack.ts'
 
 let stack: RunningStack
 let token: string
@@ -70,7 +70,7 @@ async function adminRecords(id: string): Promise<readonly Document[]> {
   const records = (await stack.records()).filter(({ kind, document }) => {
     return kind === 'admin' && (document as Document)['id'] === id
   })
-  return records.toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1))
+  return oldestFirst(records)
 }
 
 const stored = async (id: string) => (await stack.documents.container('rules').item(id, 'orders-db').read()).resource
