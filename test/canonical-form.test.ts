@@ -44,7 +44,7 @@ describe('the canonical form', () => {
         fc.pre(value !== undefined)
         expect(canonicalForm(value)).toBe(canonicalize(value))
       }),
-      { numRuns: 2_000 },
+      { numRuns: 2_000, seed: 8785 },
     )
   })
 

@@ -22,6 +22,7 @@ test('printed lines mean what they meant, and hold nothing that reorders or hide
       expect(printed.split('\n').map(line => JSON.parse(line))).toEqual(values)
       expect(printed).not.toMatch(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/u)
     }),
+    { seed: 40 },
   )
 })
 

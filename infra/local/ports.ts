@@ -24,6 +24,21 @@ function portOf(url: string): number {
   return Number(new URL(url).port)
 }
 
+/**
+ * Starts what binds its port by itself, later: a port that was free may be another's by then. Unless one was asked for,
+ * it is started on another one. Throws "port N is in use" where it was, and what `start` throws otherwise.
+ */
+export async function startOnFreePort<T>(wanted: number | undefined, start: (port: number) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort(wanted)
+    try {
+      return await start(port)
+    } catch (error) {
+      if (wanted || attempt === 5 || !/\bin use\b/.test(String(error))) throw error
+    }
+  }
+}
+
 /** That port if it is free, else "port N is in use"; without one, any that is free. */
 export async function freePort(wanted = 0): Promise<number> {
   const server = createServer()

@@ -4,7 +4,7 @@ import { identities } from './access.ts'
 import { database } from './containers.ts'
 import { type Host, startHost } from './host/spawn.ts'
 import { keepJson } from './kept-json.ts'
-import { freePort } from './ports.ts'
+import { startOnFreePort } from './ports.ts'
 import { describeStack, type StackDescription } from './stack-description.ts'
 import { type Surroundings, startSurroundings } from './surroundings.ts'
 import { audience, checkpointKey } from './world.ts'
@@ -50,13 +50,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 /** Starts a gateway, or another one, on surroundings that are there already. */
 export async function startGateway(surroundings: Surroundings, options: Omit<StackOptions, 'dir'>): Promise<Host> {
-  const port = await freePort(options.port)
-  return startHost({
-    app,
-    port,
-    env: { ...gatewaySettings(surroundings, port), ...options.settings },
-    ...(options.onOutput && { onOutput: options.onOutput }),
-  })
+  return startOnFreePort(options.port, port =>
+    startHost({
+      app,
+      port,
+      env: { ...gatewaySettings(surroundings, port), ...options.settings },
+      ...(options.onOutput && { onOutput: options.onOutput }),
+    }),
+  )
 }
 
 /** Room for what a burst of requests holds, so that little of it outlives its collection (README, On Azure). */

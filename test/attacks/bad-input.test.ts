@@ -510,7 +510,7 @@ describe('a target', () => {
 
   test('with a rule that cannot be read issues nothing, since the lost rule may have been a deny', async () => {
     await stack.addTarget({ id: 'orders-doubtful', like: 'orders-db', scopes: ['read'] })
-    await stack.documents.container('rules').items.create({ id: 'lost', target: 'orders-doubtful', effect: 'dney' })
+    await stack.documents.container('rules').items.upsert({ id: 'lost', target: 'orders-doubtful', effect: 'dney' })
     const answer = await stack.exchange({ audience: 'orders-doubtful' })
     const outage = { ...denied, status: 503, error: 'temporarily_unavailable', reason: 'rule_unreadable' }
     await expectRefused(stack, answer, { ...outage, retryAfter: true })

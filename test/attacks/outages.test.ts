@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../infra/local/ports.ts'
-import { type Document, logIn, type RunningStack, runStack } from '../running-stack.ts'
+import { type Document, lasting, logIn, type RunningStack, runStack } from '../running-stack.ts'
 import { expectAccountedFor, expectRefused, type Refusal } from './refusal.ts'
 
 let stack: RunningStack
@@ -26,6 +26,10 @@ const outage: Refusal = {
 const value = () => randomBytes(24).toString('base64url')
 const past = new Date(Date.now() - 60_000)
 const future = new Date(Date.now() + 3_600_000)
+
+let lastNumber = 0
+/** Ids of this test alone: it may run twice. */
+const fresh = (name: string) => `${name}-${++lastNumber}`
 
 /** A target that hands out the secret of its own name, and whose keeping `put` spoils. */
 async function addSecretTarget(id: string, format: 'text' | 'json' = 'text'): Promise<void> {
@@ -98,15 +102,16 @@ describe('Key Vault', () => {
 
   test("the minter's password that cannot be read leaves no account, and the lease waits for the next try", async () => {
     const password = { vault: 'corp', secret: 'late-minter' }
+    const id = fresh('orders-late')
     await stack.addTarget({
-      id: 'orders-late',
+      id,
       like: 'orders-db',
       changes: { settings: await databaseSettings({ admin: { user: 'causeway_minter', password } }) },
       scopes: ['read'],
     })
-    const answer = await stack.exchange({ audience: 'orders-late' })
+    const answer = await stack.exchange({ audience: id })
     await expectRefused(stack, answer, { ...outage, reason: 'secret_not_found' })
-    expect(await leasesOf('orders-late')).toEqual([expect.objectContaining({ state: 'reserved', vacant: true })])
+    expect(await leasesOf(id)).toEqual([expect.objectContaining({ state: 'reserved', vacant: true })])
   })
 })
 
@@ -121,11 +126,12 @@ async function leasesOf(target: string): Promise<readonly Document[]> {
 
 test('a database that nobody answers for is an outage of its target, and leaves no account', async () => {
   const settings = await databaseSettings({ port: await freePort() })
-  await stack.addTarget({ id: 'orders-gone', like: 'orders-db', changes: { settings }, scopes: ['read'] })
-  const answer = await stack.exchange({ audience: 'orders-gone' })
+  const id = fresh('orders-gone')
+  await stack.addTarget({ id, like: 'orders-db', changes: { settings }, scopes: ['read'] })
+  const answer = await stack.exchange({ audience: id })
   await expectRefused(stack, answer, { ...outage, reason: 'target_unavailable' })
   expect(await stack.recordsOf(String(answer.body['decision_id']))).toHaveLength(2)
-  expect(await leasesOf('orders-gone')).toEqual([expect.objectContaining({ state: 'reserved', vacant: true })])
+  expect(await leasesOf(id)).toEqual([expect.objectContaining({ state: 'reserved', vacant: true })])
 })
 
 test('a database that lets the minter in no more is an outage of its target, and its texts are told to nobody', async () => {
@@ -146,7 +152,7 @@ describe('Cosmos DB before the decision', () => {
     ['leases', 'read', 'lease_unavailable'],
     ['leases', 'create', 'lease_unavailable'],
   ] as const)('%s that cannot be asked (%s) issue nothing', async (container, action, reason) => {
-    const id = `orders-${container}-${action}`
+    const id = fresh(`orders-${container}-${action}`)
     // Under a budget a lease is read before it is created.
     await stack.addTarget({ id, like: 'orders-db', scopes: ['read'], changes: { budgets: { liveAccounts: 9 } } })
     stack.cosmos.faults.add({ container, action, ...down })
@@ -158,9 +164,10 @@ describe('Cosmos DB before the decision', () => {
   })
 
   test('that ends a connection once is asked again', async () => {
-    await stack.addTarget({ id: 'orders-cut-off', like: 'orders-db', scopes: ['read'] })
+    const id = fresh('orders-cut-off')
+    await stack.addTarget({ id, like: 'orders-db', scopes: ['read'] })
     stack.cosmos.faults.add({ container: 'targets', action: 'read', reset: true, times: 1 })
-    await stack.issue({ audience: 'orders-cut-off' })
+    await stack.issue({ audience: id })
   })
 
   // The client would ask again, a second apart, until it is well: after longer than an exchange may wait.
@@ -168,7 +175,7 @@ describe('Cosmos DB before the decision', () => {
     ['ends connection after connection', { reset: true, times: 7 }],
     ['answers late', { delayMs: 6_000, times: 2 }],
   ])('that %s is not waited for', async (how, fault) => {
-    const id = `orders-hanging-${how.length}`
+    const id = fresh(`orders-hanging-${how.length}`)
     await stack.addTarget({ id, like: 'orders-db', scopes: ['read'] })
     stack.cosmos.faults.add({ container: 'targets', action: 'read', ...fault })
     const answer = await stack.exchange({ audience: id })
@@ -182,39 +189,39 @@ describe('a record that cannot be written', () => {
   const failRecords = () => stack.cosmos.faults.add({ container: 'decisions', action: 'create', status: 503 })
 
   test('means that no account is made, and the next request takes the reservation', async () => {
-    // Its window must not roll over meanwhile.
-    const changes = { defaultTtl: 'PT12H', maxTtl: 'PT12H' }
-    await stack.addTarget({ id: 'orders-unrecorded', like: 'orders-db', scopes: ['read'], changes })
+    const id = fresh('orders-unrecorded')
+    await stack.addTarget({ id, like: 'orders-db', scopes: ['read'], changes: lasting })
     const accounts = await stack.accounts()
     failRecords()
-    const answer = await stack.exchange({ audience: 'orders-unrecorded' })
+    const answer = await stack.exchange({ audience: id })
     stack.cosmos.faults.clear()
     await expectRefused(stack, answer, unrecorded)
     expect(await stack.accounts()).toEqual(accounts)
-    const [lease, ...more] = await leasesOf('orders-unrecorded')
+    const [lease, ...more] = await leasesOf(id)
     expect(more).toEqual([])
     expect(lease).toMatchObject({ state: 'reserved', vacant: true })
 
-    const issued = await stack.issue({ audience: 'orders-unrecorded' })
+    const issued = await stack.issue({ audience: id })
     expect(issued.lease_id).toBe(lease?.['id'])
     await expectAccountedFor(stack)
   })
 
   test('nor the reservation given back, means that it lapses: the next request gets another account', async () => {
-    await stack.addTarget({ id: 'orders-stuck', like: 'orders-db', scopes: ['read'] })
+    const id = fresh('orders-stuck')
+    await stack.addTarget({ id, like: 'orders-db', scopes: ['read'], changes: lasting })
     const accounts = await stack.accounts()
     failRecords()
     stack.cosmos.faults.add({ container: 'leases', action: 'replace', status: 503 })
-    const answer = await stack.exchange({ audience: 'orders-stuck' })
+    const answer = await stack.exchange({ audience: id })
     stack.cosmos.faults.clear()
     await expectRefused(stack, answer, unrecorded)
     expect(await stack.accounts()).toEqual(accounts)
-    const [lease] = await leasesOf('orders-stuck')
+    const [lease] = await leasesOf(id)
     expect(lease).toMatchObject({ state: 'reserved', vacant: false })
 
     const lapsed = new Date(Date.now() - 1_000).toISOString()
     await stack.changeLease(String(lease?.['id']), { mintUntil: lapsed, dueAt: lapsed })
-    const issued = await stack.issue({ audience: 'orders-stuck' })
+    const issued = await stack.issue({ audience: id })
     expect(issued.lease_id).not.toBe(lease?.['id'])
     expect(issued.credential['username']).not.toBe(lease?.['account'])
     await stack.gateway.runTimer('revoke-expired')
@@ -222,15 +229,17 @@ describe('a record that cannot be written', () => {
   })
 
   test('means that a live lease is told to nobody and stays as it is', async () => {
-    const issued = await stack.issue({ audience: 'orders-db' })
+    const id = fresh('orders-live')
+    await stack.addTarget({ id, like: 'orders-db', scopes: ['read'], changes: lasting })
+    const issued = await stack.issue({ audience: id })
     failRecords()
-    const answer = await stack.exchange({ audience: 'orders-db' })
+    const answer = await stack.exchange({ audience: id })
     stack.cosmos.faults.clear()
     await expectRefused(stack, answer, unrecorded)
     expect(answer.text).not.toContain(issued.access_token)
     const client = await logIn(issued)
     await client.end()
-    expect((await stack.issue({ audience: 'orders-db' })).lease_id).toBe(issued.lease_id)
+    expect((await stack.issue({ audience: id })).lease_id).toBe(issued.lease_id)
   })
 
   test('means that a static secret is told to nobody', async () => {
@@ -253,10 +262,11 @@ describe('a record that cannot be written', () => {
   })
 
   test('though it may have been, makes no account: every answer to the write was an error', async () => {
-    await stack.addTarget({ id: 'orders-unclear', like: 'orders-db', scopes: ['read'] })
+    const id = fresh('orders-unclear')
+    await stack.addTarget({ id, like: 'orders-db', scopes: ['read'] })
     const accounts = await stack.accounts()
     stack.cosmos.faults.add({ container: 'decisions', action: 'create', when: 'after-commit', status: 503 })
-    const { status, body } = await stack.exchange({ audience: 'orders-unclear' })
+    const { status, body } = await stack.exchange({ audience: id })
     stack.cosmos.faults.clear()
     expect({ status, error: body['error'] }).toEqual({ status: 503, error: 'temporarily_unavailable' })
     expect(await stack.linesOf(String(body['decision_id']))).toEqual([
@@ -268,7 +278,7 @@ describe('a record that cannot be written', () => {
   test.each(['before', 'after-commit'] as const)(
     'because the connection ended (%s) is sent again, and is there once before anything leaves',
     async when => {
-      const id = `orders-interrupted-${when}`
+      const id = fresh(`orders-interrupted-${when}`)
       await stack.addTarget({ id, like: 'orders-db', scopes: ['read'] })
       stack.cosmos.faults.add({ container: 'decisions', action: 'create', when, times: 1, reset: true })
       const issued = await stack.issue({ audience: id })
@@ -277,10 +287,11 @@ describe('a record that cannot be written', () => {
   )
 
   test('because every connection ends means that nothing is told, whether it is there or not', async () => {
-    await stack.addTarget({ id: 'orders-severed', like: 'orders-db', scopes: ['read'] })
+    const id = fresh('orders-severed')
+    await stack.addTarget({ id, like: 'orders-db', scopes: ['read'] })
     const accounts = await stack.accounts()
     stack.cosmos.faults.add({ container: 'decisions', action: 'create', reset: true })
-    const answer = await stack.exchange({ audience: 'orders-severed' })
+    const answer = await stack.exchange({ audience: id })
     stack.cosmos.faults.clear()
     await expectRefused(stack, answer, unrecorded)
     expect(await stack.accounts()).toEqual(accounts)
@@ -288,12 +299,13 @@ describe('a record that cannot be written', () => {
 })
 
 test('a lease that cannot be made active is not handed out, and its account is on the way to its end', async () => {
-  await stack.addTarget({ id: 'orders-lost', like: 'orders-db', scopes: ['read'] })
+  const id = fresh('orders-lost')
+  await stack.addTarget({ id, like: 'orders-db', scopes: ['read'] })
   stack.cosmos.faults.add({ container: 'leases', action: 'replace', status: 503 })
-  const answer = await stack.exchange({ audience: 'orders-lost' })
+  const answer = await stack.exchange({ audience: id })
   stack.cosmos.faults.clear()
   await expectRefused(stack, answer, { ...outage, reason: 'lease_unavailable' })
-  const [lease] = await leasesOf('orders-lost')
+  const [lease] = await leasesOf(id)
   expect(lease).toMatchObject({ state: 'reserved' })
   expect(await stack.accounts()).toContain(lease?.['account'])
 

@@ -1,14 +1,16 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Issued, type RunningStack, runStack } from '../running-stack.ts'
+import { type Issued, lasting, type RunningStack, runStack } from '../running-stack.ts'
 
 let stack: RunningStack
 /** A login from before the server went down. */
 let live: Issued
 
-const read = { audience: 'orders-db', scope: 'read' }
+const target = 'orders-lasting'
+const read = { audience: target, scope: 'read' }
 
 beforeAll(async () => {
   stack = await runStack()
+  await stack.addTarget({ id: target, like: 'orders-db', scopes: ['read', 'write'], changes: lasting })
   live = await stack.issue(read)
   await stack.postgresql.stop()
 })
@@ -16,7 +18,7 @@ afterEach(async () => expect(await stack.leaks()).toEqual([]))
 afterAll(() => stack?.stop())
 
 test('without PostgreSQL no login is made, a live one is told again, and other targets do not notice', async () => {
-  const fresh = await stack.exchange({ audience: 'orders-db', scope: 'write' })
+  const fresh = await stack.exchange({ audience: target, scope: 'write' })
   expect({ status: fresh.status, error: fresh.body['error'] }).toEqual({
     status: 503,
     error: 'temporarily_unavailable',

@@ -7,7 +7,7 @@ import { audience, pods } from '../../infra/local/world.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
 import { deriveSecret } from '../../shared/leases/derive-secret.ts'
 import { type Lease, leaseDocument } from '../../shared/leases/lease.ts'
-import { type Answer, post, type RunningStack, runStack } from '../running-stack.ts'
+import { type Answer, lasting, post, type RunningStack, runStack } from '../running-stack.ts'
 import { type PostgresqlProxy, startPostgresqlProxy } from './postgresql-proxy.ts'
 
 /** A pod of `payments/api` that nobody has seen before, and its token. */
@@ -135,8 +135,7 @@ async function addTarget(stack: RunningStack, { port }: PostgresqlProxy): Promis
   await stack.addTarget({
     id: target,
     like: 'orders-db',
-    // Windows of hours: none rolls over between two requests of a test.
-    changes: { settings: { ...resource?.settings, port }, defaultTtl: 'PT12H', maxTtl: 'PT12H' },
+    changes: { settings: { ...resource?.settings, port }, ...lasting },
     scopes: ['read'],
   })
 }

@@ -5,6 +5,7 @@ import type { Lease } from '../../shared/leases/lease.ts'
 import { absenceCountsFrom } from '../../shared/leases/lease-states.ts'
 import { type Fixture, startFixture, targetSettings } from '../credentials/mysql-fixture.ts'
 import { missingServer } from '../credentials/mysql-server.ts'
+import { lasting } from '../running-stack.ts'
 import { type CrashStack, type NewPod, startCrashStack } from './crash-stack.ts'
 import { type MysqlProxy, startMysqlProxy } from './mysql-proxy.ts'
 import { startObservedGateway } from './observed-gateway.ts'
@@ -33,7 +34,7 @@ describe.skipIf(missing !== undefined)(missing ? `MariaDB (skipped: ${missing})`
     const at = { port: proxy.port, tls: { ca: stack.authority.certificate } }
     const settings = { ...targetSettings(fixture), ...at, admin: named('minter'), revoker: named('revoker') }
     const read = { grants: [{ privileges: ['SELECT'], on: 'orders.items' }] }
-    const changes = { provider: 'mysql', settings, scopes: { read }, defaultTtl: 'PT12H', maxTtl: 'PT12H' }
+    const changes = { provider: 'mysql', settings, scopes: { read }, ...lasting }
     await stack.addTarget({ id: audience, like: 'orders-db', changes, scopes: ['read'] })
   }, 60_000)
   afterAll(async () => {
@@ -70,7 +71,7 @@ describe.skipIf(missing !== undefined)(missing ? `MariaDB (skipped: ${missing})`
     return session !== undefined
   }
 
-  /** A run of the stack's own schedule may have one of them in hand, and one that failed is tried again after a minute. */
+  /** One that failed is tried again after a minute. */
   async function runTimerUntilDone(pods: readonly NewPod[]): Promise<readonly Lease[]> {
     for (let run = 0; run < 400; run++) {
       await stack.endDue()

@@ -1,5 +1,4 @@
 import { identities } from '../../infra/local/access.ts'
-import type { Host } from '../../infra/local/host/spawn.ts'
 import { startIdentityEndpoint } from '../../infra/local/identity.ts'
 import { startGateway } from '../../infra/local/stack.ts'
 import type { Answer } from '../running-stack.ts'
@@ -41,7 +40,7 @@ export async function startObservedGateway(
   const sign: typeof tenant.sign = claims =>
     tenant.sign({ ...claims, aud: claims['aud'] === cosmosProxy.url ? cosmos.url : claims['aud'] })
   const identity = await startIdentityEndpoint({ identities: Object.values(identities), tenant: { sign } })
-  const host = await startOnFreePort(stack, {
+  const settings = {
     CAUSEWAY_ROLE: role,
     CAUSEWAY_WORKLOAD_RATE: '100000',
     CAUSEWAY_COSMOS_ENDPOINT: cosmosProxy.url,
@@ -49,7 +48,8 @@ export async function startObservedGateway(
     IDENTITY_ENDPOINT: identity.endpoint,
     IDENTITY_HEADER: identity.header,
     ...stack.proxy.attach(gate),
-  })
+  }
+  const host = await startGateway(stack, { settings })
   stack.observed.add(host)
   return {
     gate,
@@ -75,16 +75,5 @@ export async function startObservedGateway(
       stack.observed.delete(host)
       await Promise.all([cosmosProxy.stop(), vaultProxy.stop(), identity.stop()])
     },
-  }
-}
-
-/** A port that was free may be another's by the time that the process is there: then once more. */
-async function startOnFreePort(stack: CrashStack, settings: Readonly<Record<string, string>>): Promise<Host> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startGateway(stack, { settings })
-    } catch (error) {
-      if (attempt === 5 || !String(error).includes('is in use')) throw error
-    }
   }
 }

@@ -27,21 +27,10 @@ beforeAll(async () => {
 })
 afterAll(() => stack?.stop())
 
-/** A port that was free may be another's by the time that the process is there: then once more. */
-async function startVictim(): Promise<Host> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startGateway(stack, { settings: { ...rates, CAUSEWAY_ROLE: 'exchange' } })
-    } catch (error) {
-      if (attempt === 5 || !String(error).includes('is in use')) throw error
-    }
-  }
-}
-
 /** Starts gateways ahead, so that one is there when another has died. */
 function victims(): { next(): Promise<Host>; stop(): Promise<void> } {
   function start(): Promise<Host> {
-    const starting = startVictim()
+    const starting = startGateway(stack, { settings: { ...rates, CAUSEWAY_ROLE: 'exchange' } })
     // Whoever awaits it hears of a failure; until then it is no error of the test.
     starting.catch(() => {})
     return starting

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createConnection } from 'mysql2/promise'
 import type { Certificate, CertificateAuthority } from '../../infra/local/certificate-authority.ts'
-import { listen } from '../../infra/local/listener.ts'
+import { startOnFreePort } from '../../infra/local/ports.ts'
 
 const run = promisify(execFile)
 
@@ -64,29 +64,29 @@ export async function startMysqlServer(authority: CertificateAuthority): Promise
     await discard()
     throw new Error(`MariaDB could not be installed: ${error.stdout}${error.stderr}`)
   })
-  const probe = await listen(() => {}, {})
-  await probe.stop()
-  const start = async () => {
-    const server = await launch(folder, probe.port, asUser)
+  const start = async (port: number) => {
+    const server = await launch(folder, port, asUser)
     await ready(server, at).catch(async error => {
       await stopServer(server)
       throw error
     })
-    return server
+    return { server, port }
   }
-  let server = await start().catch(async error => {
+  const started = await startOnFreePort(undefined, start).catch(async error => {
     await discard()
     throw error
   })
+  const { port } = started
+  let { server } = started
   return {
-    port: probe.port,
+    port,
     socketPath: at('s'),
     logFile: at('general.log'),
     version: (await run(findProgram('mariadbd') ?? '', ['--no-defaults', '--version'])).stdout,
     present,
     halt: () => stopServer(server),
     resume: async () => {
-      server = await start()
+      server = (await start(port)).server
     },
     stop: () => stopServer(server).then(discard),
   }

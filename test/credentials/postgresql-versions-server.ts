@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Client } from 'pg'
 import { type CertificateAuthority, openCertificateAuthority } from '../../infra/local/certificate-authority.ts'
-import { listen } from '../../infra/local/listener.ts'
+import { startOnFreePort } from '../../infra/local/ports.ts'
 import { serverEnvironment, writeOwned } from '../../infra/local/postgresql/data-folder.ts'
 import { findServerUser, run, type ServerUser } from '../../infra/local/postgresql/programs.ts'
 
@@ -41,10 +41,14 @@ export async function startVersion(version: Version, preparation: readonly strin
   const authority = await openCertificateAuthority(join(folder, 'authority'))
   const passwords = { superuser: 'of postgres', minter: 'of the minter', revoker: 'of the revoker' }
   await initialise({ version, folder, user, password: passwords.superuser, authority })
-  const probe = await listen(() => {}, {})
-  await probe.stop()
-  const { port } = probe
-  const server = await launch({ version, folder, user, port })
+  const { server, port } = await startOnFreePort(undefined, async port => {
+    const server = await launch({ version, folder, user, port })
+    await ready(server, folder)
+    return { server, port }
+  }).catch(async error => {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  })
   const superuser: VersionServer['superuser'] = async (work, database = 'orders') => {
     const login = { host: 'localhost', port, database, user: 'postgres', password: passwords.superuser }
     const client = new Client({ ...login, ssl: { ca: authority.certificate } })
@@ -53,7 +57,6 @@ export async function startVersion(version: Version, preparation: readonly strin
   }
   const stop = () => stopServer(server, folder)
   try {
-    await ready(server, folder)
     await superuser(client => client.query('CREATE DATABASE orders'), 'postgres')
     for (const statement of preparation) await superuser(client => client.query(statement))
   } catch (error) {

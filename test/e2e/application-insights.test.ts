@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Listener, listen } from '../../infra/local/listener.ts'
-import { freePort } from '../../infra/local/ports.ts'
+import { startOnFreePort } from '../../infra/local/ports.ts'
 import { type Document, post, type RunningStack, runStack } from '../running-stack.ts'
 
 let ingestion: Listener
@@ -22,8 +22,15 @@ async function track(request: IncomingMessage, response: ServerResponse): Promis
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
 }
 
-beforeAll(async () => {
-  const port = await freePort()
+// The certificate comes from the stack's authority, and the stack is told the port: somebody may take that meanwhile.
+beforeAll(() => startOnFreePort(undefined, startOn))
+afterAll(async () => {
+  await stack?.stop()
+  await ingestion?.stop()
+})
+
+async function startOn(port: number): Promise<void> {
+  await stack?.stop()
   const settings = {
     APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${randomUUID()};IngestionEndpoint=https://localhost:${port}/`,
     // What the exporter tells Microsoft of itself.
@@ -34,11 +41,7 @@ beforeAll(async () => {
     port,
     certificate: await stack.authority.issue(),
   })
-})
-afterAll(async () => {
-  await stack?.stop()
-  await ingestion?.stop()
-})
+}
 
 const dataOf = (envelope: Document) => (envelope['data'] as Document)['baseData'] as Document
 const names = () => envelopes.map(dataOf).map(({ name }) => name)

@@ -9,6 +9,7 @@ import { expectRefused } from '../attacks/refusal.ts'
 import {
   type Answer,
   type Document,
+  lasting,
   logIn,
   type PodName,
   post,
@@ -84,8 +85,12 @@ async function putRule(rule: ReturnType<typeof ruleOf>): Promise<Answer> {
 }
 
 /** A new target with such a rule, that was put; and the rule, to be changed. */
-async function targetWithRule(changes: Document, like: 'orders-db' | 'mainframe-ftp' = 'mainframe-ftp') {
-  const target = await freshTarget(like)
+async function targetWithRule(
+  changes: Document,
+  like: 'orders-db' | 'mainframe-ftp' = 'mainframe-ftp',
+  ofTarget: Document = {},
+) {
+  const target = await freshTarget(like, ofTarget)
   const rule = ruleOf(target, { ...(like === 'orders-db' && { scopes: ['read'] }), ...changes })
   expect(await putRule(rule)).toMatchObject({ status: 201 })
   return { target, rule }
@@ -346,17 +351,18 @@ describe('a lease', () => {
   })
 
   test('beyond the quota of its service account is refused, until another pod has given its own back', async () => {
-    const { target } = await targetWithRule({ grant: { ttl: 'PT1H', quota: { max: 1 } } }, 'orders-db')
-    const first = await stack.issue({ audience: target })
+    // The lease of another window would need a place of its own.
+    const { target } = await targetWithRule({ grant: { quota: { max: 1 } } }, 'orders-db', lasting)
+    const { lease_id: first } = (await untilIssued(target)).body
     const full = { status: 429, error: 'slow_down', reason: 'quota_exhausted', recorded: 'failed' } as const
     await expectRefused(stack, await asks(target, 'payments/api 2'), { ...full, retryAfter: true })
     // Who has a place keeps it.
-    expect((await asks(target)).body['lease_id']).toBe(first.lease_id)
+    expect((await asks(target)).body['lease_id']).toBe(first)
 
-    await giveBack(String(first.lease_id))
+    await giveBack(String(first))
     await stack.gateway.runTimer('revoke-expired')
     const second = await until(() => asks(target, 'payments/api 2'), isIssued)
-    expect(second.body['lease_id']).not.toBe(first.lease_id)
+    expect(second.body['lease_id']).not.toBe(first)
     const session = await logIn({ credential: second.body['credential'] as Record<string, string> })
     await session.end()
     await expectRefused(stack, await asks(target), { ...full, retryAfter: true })

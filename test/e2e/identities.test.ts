@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { CosmosClient, type Database } from '@azure/cosmos'
 import { SecretClient } from '@azure/keyvault-secrets'
 import { allowInsecureRequests, discovery, genericGrantRequest, None, ResponseBodyError } from 'openid-client'
@@ -67,7 +68,7 @@ describe('the identity of the exchange', () => {
 
   test('creates records and reads them, and neither replaces nor deletes one', async () => {
     const decisions = databaseAs('exchange').container('decisions')
-    const record = { id: '000000000001', stream: '2026-11-22T10/test/0', outcome: 'denied' }
+    const record = { id: '000000000001', stream: `2026-11-22T10/${randomUUID()}/0`, outcome: 'denied' }
     await decisions.items.create(record)
     const item = decisions.item(record.id, record.stream)
     await expect(item.replace({ ...record, outcome: 'allowed' })).rejects.toMatchObject(forbidden)
@@ -99,12 +100,14 @@ describe('the identity of the operators', () => {
 
   test('writes rules, and makes no lease nor changes a record', async () => {
     const database = databaseAs('manage')
-    await database.container('rules').items.create({ id: 'draft', target: 'nobodys-target' })
+    await database.container('rules').items.create({ id: randomUUID(), target: 'nobodys-target' })
     await expect(database.container('leases').items.create({ id: 'a.0', slot: 'a' })).rejects.toMatchObject(forbidden)
     const decisions = database.container('decisions')
-    await decisions.items.create({ id: '1', stream: 's' })
-    await expect(decisions.item('1', 's').replace({ id: '1', stream: 's' })).rejects.toMatchObject(forbidden)
-    await expect(decisions.item('1', 's').delete()).rejects.toMatchObject(forbidden)
+    const record = { id: '1', stream: randomUUID() }
+    await decisions.items.create(record)
+    const item = decisions.item(record.id, record.stream)
+    await expect(item.replace(record)).rejects.toMatchObject(forbidden)
+    await expect(item.delete()).rejects.toMatchObject(forbidden)
   })
 })
 

@@ -2,17 +2,19 @@ import { decodeProtectedHeader } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { pods } from '../../infra/local/world.ts'
 import { expectRefused } from '../attacks/refusal.ts'
-import { type Answer, type Document, type Issued, type RunningStack, runStack } from '../running-stack.ts'
+import { type Answer, type Document, type Issued, lasting, type RunningStack, runStack } from '../running-stack.ts'
 import { until } from './until.ts'
 
 let stack: RunningStack
 
 const api = pods.find(({ name }) => name === 'api-7d9c6b5f4-x2x7k')
-const asked = { audience: 'orders-db', scope: 'read' }
+const target = 'orders-lasting'
+const asked = { audience: target, scope: 'read' }
 const lockedDown = { status: 400, error: 'invalid_target', reason: 'locked_down', recorded: 'denied' } as const
 
 beforeAll(async () => {
   stack = await runStack()
+  await stack.addTarget({ id: target, like: 'orders-db', scopes: ['read'], changes: lasting })
   await stack.addTarget({ id: 'orders-copy', like: 'orders-db', scopes: ['read'] })
 })
 afterEach(async () => expect(await stack.leaks()).toEqual([]))
@@ -41,7 +43,7 @@ function told({ status, headers, body: { decision_id: _, ...body } }: Answer) {
   return { status, body, headers: Object.fromEntries([...headers].filter(([name]) => name !== 'date')) }
 }
 
-/** What each kind blocks: the pod `payments/api` at `orders-db`. */
+/** What each kind blocks: the pod `payments/api` at the target. */
 async function kinds(): Promise<Readonly<Record<string, unknown>>> {
   return {
     everything: 'everything',
@@ -51,9 +53,9 @@ async function kinds(): Promise<Readonly<Record<string, unknown>>> {
     pod: { podUid: api?.uid },
     node: { node: api?.node.name },
     key: { keyId: decodeProtectedHeader(await stack.podToken()).kid },
-    target: { target: 'orders-db' },
-    rule: { rule: 'payments-api-orders' },
-    'workload at a target': { issuer: 'aks-local', namespace: 'payments', serviceAccount: 'api', target: 'orders-db' },
+    target: { target },
+    rule: { rule: `allow-${target}` },
+    'workload at a target': { issuer: 'aks-local', namespace: 'payments', serviceAccount: 'api', target },
   }
 }
 const names = [
@@ -96,7 +98,7 @@ describe('a lockdown that is about something else ends nothing', () => {
     ['another key', { keyId: 'another' }],
     ['another target', { target: 'orders-copy' }],
     ['another rule', { rule: 'allow-orders-copy' }],
-    ['the target, for another namespace', { target: 'orders-db', namespace: 'billing' }],
+    ['the target, for another namespace', { target, namespace: 'billing' }],
   ])('%s', async (name, blocks) => {
     const id = `other-${name.replaceAll(/\W+/g, '-')}`
     await put(lockdown(id, blocks))
@@ -129,8 +131,8 @@ test('a lockdown is no ground to tell a workload more than a rule would: without
 
 test('a lockdown ends by itself when its time is up, and one whose time is up never began', async () => {
   const expiresAt = new Date(Date.now() + 8_000).toISOString()
-  await put(lockdown('brief', { target: 'orders-db' }, { expiresAt }))
-  await put(lockdown('past', { target: 'orders-db' }, { expiresAt: '2020-01-01T00:00:00Z' }))
+  await put(lockdown('brief', { target }, { expiresAt }))
+  await put(lockdown('past', { target }, { expiresAt: '2020-01-01T00:00:00Z' }))
   const refused = await until(() => stack.exchange(asked), isRefused)
   expect(await recordOf(refused)).toMatchObject({ reason: 'locked_down', detail: { lockdown: 'brief' } })
   const answer = await until(() => stack.exchange(asked), isIssued)
@@ -141,7 +143,7 @@ test('a lockdown ends by itself when its time is up, and one whose time is up ne
 
 test('of two lockdowns, access stays ended until both are lifted', async () => {
   await put(lockdown('first', { namespace: 'payments' }))
-  await put(lockdown('second', { target: 'orders-db' }))
+  await put(lockdown('second', { target }))
   await until(
     async () => (await recordOf(await stack.exchange(asked)))?.['reason'],
     reason => reason === 'locked_down',

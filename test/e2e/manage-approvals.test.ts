@@ -233,7 +233,7 @@ describe('the list of changes', () => {
     const changes = stack.documents.container('changes')
     const { resource } = await changes.item(change, change).read<Document>()
     const made = Array.from({ length: 60 }, (_, at) => `00000000-0000-7000-8000-0000000000${at + 10}`)
-    for (const id of made) await changes.items.create({ ...resource, id, state: 'refused' })
+    for (const id of made) await changes.items.upsert({ ...resource, id, state: 'refused' })
     const first = await listed('?state=refused')
     const rest = await listed(`?state=refused&continuation=${first.body['continuation']}`)
     const all = [...first.ids, ...rest.ids]

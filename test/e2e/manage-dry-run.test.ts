@@ -28,13 +28,23 @@ const allowRule = (id: string, target: string, changes: Document = {}) => ({
   ...changes,
 })
 
+interface Leased {
+  readonly target: string
+  readonly path: string
+  readonly etag: string
+  readonly lease: string
+  /** How often it was asked for, each time for another lease: twice where a window was about to end the first time. */
+  readonly calls: number
+}
+
 /** A target of its own that `payments` gets a lease of, under the rule `allow-<target>`. */
-async function leased(): Promise<{ target: string; path: string; etag: string; lease: string }> {
+async function leased(): Promise<Leased> {
   const target = `orders-${randomUUID().slice(0, 8)}`
   await stack.addTarget({ id: target, like: 'orders-db', scopes: ['read'] })
   const { lease_id: lease } = await stack.issue({ audience: target })
   const path = `rules/${target}/allow-${target}`
-  return { target, path, etag: String((await manage(path)).body['etag']), lease: String(lease) }
+  const { length: calls } = (await stack.leases()).filter(one => one['target'] === target)
+  return { target, path, etag: String((await manage(path)).body['etag']), lease: String(lease), calls }
 }
 
 /** As if no instance could give anything by the rule any more. */
@@ -51,7 +61,7 @@ const leaseOf = async (id: string) => (await stack.leases()).find(lease => lease
 
 describe('a dry run', () => {
   test('of a save tells what would be different, and whom it would newly deny, and saves nothing', async () => {
-    const { target, path, etag } = await leased()
+    const { target, path, etag, calls } = await leased()
     const before = await manage(path)
     const body = { ...(before.body['rule'] as Document), workloads: [{ issuer: 'aks-local', namespace: 'billing' }] }
     const answer = await manage(`${path}?dryRun=true`, { method: 'PUT', body, headers: toReplace(etag) })
@@ -59,13 +69,13 @@ describe('a dry run', () => {
     expect(answer.body).toMatchObject({
       etag,
       diff: [{ pointer: '/workloads/0/namespace', before: 'payments', after: 'billing' }],
-      impact: { newlyDenied: [{ target, workload: payments, calls: 1 }], newlyAllowed: [], judged: 1, complete: true },
+      impact: { newlyDenied: [{ target, workload: payments, calls }], newlyAllowed: [], judged: calls, complete: true },
     })
     expect((await manage(path)).body).toEqual(before.body)
   })
 
   test('of what is there already has no impact, though others were denied before, and tells how many those are', async () => {
-    const { target, path } = await leased()
+    const { target, path, calls } = await leased()
     const billing = await stack.podToken('billing/batch')
     expect((await stack.exchange({ audience: target, subject_token: billing })).status).toBe(400)
     const rule = allowRule('later', target, { workloads: [{ issuer: 'aks-local', namespace: 'billing' }] })
@@ -73,14 +83,14 @@ describe('a dry run', () => {
     const { rule: body } = (await manage(path)).body
     expect((await manage(`${path}?dryRun=true`, { method: 'PUT', body })).body).toMatchObject({
       diff: [],
-      impact: { newlyAllowed: [], newlyDenied: [], judged: 2, drift: 1 },
+      impact: { newlyAllowed: [], newlyDenied: [], judged: calls + 1, drift: 1 },
     })
   })
 
   test('of a removal tells whom it would deny, and of a rule that is new whom it would allow', async () => {
-    const { target, path } = await leased()
+    const { target, path, calls } = await leased()
     const removal = await manage(`${path}?dryRun=true`, { method: 'DELETE' })
-    expect(removal.body).toMatchObject({ impact: { newlyDenied: [{ workload: payments, calls: 1 }] } })
+    expect(removal.body).toMatchObject({ impact: { newlyDenied: [{ workload: payments, calls }] } })
     expect((removal.body['diff'] as Document[])[0]).toMatchObject({ pointer: '', before: { target } })
     const billing = await stack.podToken('billing/batch')
     expect((await stack.exchange({ audience: target, subject_token: billing })).status).toBe(400)
@@ -91,12 +101,12 @@ describe('a dry run', () => {
   })
 
   test('of a guardrail judges the recorded decisions of every target, and warns of what it makes unreachable', async () => {
-    const { target } = await leased()
+    const { target, calls } = await leased()
     const id = `guard-${randomUUID()}`
     const body = { schema: 1, id, target: '*', effect: 'deny', workloads: [{ issuer: '*', namespace: 'payments' }] }
     const answer = await manage(`guardrails/${id}?dryRun=true`, { method: 'PUT', body })
     const { newlyDenied } = answer.body['impact'] as { newlyDenied: Document[] }
-    expect(newlyDenied).toContainEqual(expect.objectContaining({ target, workload: payments, calls: 1 }))
+    expect(newlyDenied).toContainEqual(expect.objectContaining({ target, workload: payments, calls }))
     expect(answer.body['lint']).toContainEqual(expect.objectContaining({ kind: 'unreachable', target }))
     expect(answer.body['lintComplete']).toBe(true)
   })
@@ -135,30 +145,33 @@ describe('a dry run of what rules rest on', () => {
     return answer.body
   }
   const none = { newlyAllowed: [], newlyDenied: [] }
-  const denied = (reason: string) => ({ newlyAllowed: [], newlyDenied: [{ workload: payments, calls: 1, reason }] })
+  const denied = (reason: string, calls: number) => ({
+    newlyAllowed: [],
+    newlyDenied: [{ workload: payments, calls, reason }],
+  })
 
   test('of a target tells whose requests it would end, and which rules would name nothing', async () => {
-    const { target } = await leased()
+    const { target, calls } = await leased()
     const path = `targets/${target}`
     expect(await tried(path, {})).toMatchObject({
       diff: [],
       lint: [],
       lintComplete: true,
-      impact: { ...none, judged: 1 },
+      impact: { ...none, judged: calls },
     })
-    expect(await tried(path, { enabled: false })).toMatchObject({ impact: denied('target_disabled') })
+    expect(await tried(path, { enabled: false })).toMatchObject({ impact: denied('target_disabled', calls) })
     const nothing = { target, rule: `allow-${target}`, kind: 'names-nothing' }
     const { target: document } = (await manage(path)).body
     const { read: _, ...scopes } = (document as Document)['scopes'] as Document
     const changes = { scopes, defaultScopes: [] }
-    expect(await tried(path, changes)).toMatchObject({ lint: [nothing], impact: denied('scope_unknown') })
-    expect(await tried(path)).toMatchObject({ lint: [nothing], impact: denied('target_unknown') })
+    expect(await tried(path, changes)).toMatchObject({ lint: [nothing], impact: denied('scope_unknown', calls) })
+    expect(await tried(path)).toMatchObject({ lint: [nothing], impact: denied('target_unknown', calls) })
     const dev = await tried(path, { labels: { environment: 'dev' } })
-    expect(dev).toMatchObject({ impact: denied('condition_not_met') })
+    expect(dev).toMatchObject({ impact: denied('condition_not_met', calls) })
   })
 
   test('of an issuer tells whose requests it would end, and which rules would be about others or nobody', async () => {
-    const { target } = await leased()
+    const { target, calls } = await leased()
     const about = { target, rule: `allow-${target}` }
     const path = 'issuers/aks-local'
     const mine = (body: Document, outcome: string) =>
@@ -167,7 +180,7 @@ describe('a dry run of what rules rest on', () => {
     expect(same).toMatchObject({ diff: [], lint: [], impact: none })
     const off = await tried(path, { enabled: false })
     expect(off['lint']).toContainEqual(expect.objectContaining({ ...about, kind: 'names-nothing' }))
-    expect(mine(off, 'newlyDenied')).toMatchObject([{ workload: payments, calls: 1, reason: 'issuer_disabled' }])
+    expect(mine(off, 'newlyDenied')).toMatchObject([{ workload: payments, calls, reason: 'issuer_disabled' }])
     expect(mine(await tried(path), 'newlyDenied')).toMatchObject([{ reason: 'issuer_unknown' }])
     const labelled = allowRule('labelled', target, { workloads: [{ issuer: { labels: { tier: 'gold' } } }] })
     await stack.documents.container('rules').items.create({ ...labelled, crossEnvironment: true })
@@ -188,7 +201,7 @@ describe('a dry run of what rules rest on', () => {
   })
 
   test('of a calendar tells whose requests its days would end, and the rules that would miss it', async () => {
-    const { target, path } = await leased()
+    const { target, path, calls } = await leased()
     const id = `days-${randomUUID().slice(0, 8)}`
     const calendar = { schema: 1, id, days: ['2020-12-25'] }
     await stack.documents.container('calendars').items.create(calendar)
@@ -196,19 +209,22 @@ describe('a dry run of what rules rest on', () => {
     const { rule, etag } = (await manage(path)).body
     const body = { ...(rule as Document), conditions: { time } }
     expect((await manage(path, { method: 'PUT', body, headers: toReplace(etag) })).status).toBe(200)
-    expect(await tried(`calendars/${id}`, {})).toMatchObject({ lint: [], impact: { ...none, judged: 1 } })
+    expect(await tried(`calendars/${id}`, {})).toMatchObject({ lint: [], impact: { ...none, judged: calls } })
     // The request was yesterday, if it is midnight by now.
     const days = [0, 86_400_000].map(ago => new Date(Date.now() - ago).toISOString().slice(0, 10))
-    expect(await tried(`calendars/${id}`, { days })).toMatchObject({ lint: [], impact: denied('condition_not_met') })
+    expect(await tried(`calendars/${id}`, { days })).toMatchObject({
+      lint: [],
+      impact: denied('condition_not_met', calls),
+    })
     const missed = { target, rule: `allow-${target}`, kind: 'calendar' }
-    expect(await tried(`calendars/${id}`)).toMatchObject({ lint: [missed], impact: denied('condition_not_met') })
+    expect(await tried(`calendars/${id}`)).toMatchObject({ lint: [missed], impact: denied('condition_not_met', calls) })
   })
 
   test('of a lockdown tells how many live leases it names', async () => {
-    const { target } = await leased()
+    const { target, calls } = await leased()
     const body = { schema: 1, id: 'tried', blocks: { target }, reason: 'an exercise' }
     const answer = await manage('lockdowns/tried?dryRun=true', { method: 'PUT', body })
-    expect(answer.body).toMatchObject({ dryRun: true, matchingLeases: { found: 1, more: false } })
+    expect(answer.body).toMatchObject({ dryRun: true, matchingLeases: { found: calls, more: false } })
     expect((await manage('lockdowns/tried')).status).toBe(404)
   })
 })
@@ -231,14 +247,14 @@ describe('who removes a rule', () => {
   })
 
   test('and revokes its leases marks those, and no others, as due', async () => {
-    const { target, path, etag, lease } = await leased()
+    const { target, path, etag, lease, calls } = await leased()
     const workloads = [{ issuer: 'aks-local', namespace: 'billing' }]
     await stack.documents.container('rules').items.create(allowRule('another', target, { workloads }))
     const subject_token = await stack.podToken('billing/batch')
     const asked = () => stack.exchange({ audience: target, subject_token })
     const other = String((await until(asked, ({ status }) => status === 200)).body['lease_id'])
     const answer = await manage(`${path}?leases=revoke`, { method: 'DELETE', headers: toReplace(etag) })
-    expect(answer.body).toMatchObject({ removed: true, leases: { marked: 1, more: true, againAfter: 15 } })
+    expect(answer.body).toMatchObject({ removed: true, leases: { marked: calls, more: true, againAfter: 15 } })
     expect(await leaseOf(lease)).toMatchObject({ cause: 'operator' })
     expect(await leaseOf(other)).toMatchObject({ state: 'active' })
     const again = await manage(`${path}/revoke-leases`, { method: 'POST' })

@@ -35,7 +35,7 @@ async function whileLater(container: string, [id, partition]: readonly [string, 
 /** The same while there is one rule more. */
 async function whileThereIs(rule: Document & { readonly id: string }, run: () => Promise<void>): Promise<void> {
   const { items } = stack.documents.container('rules')
-  await items.create(later(rule))
+  await items.upsert(later(rule))
   try {
     await run()
   } finally {
@@ -99,7 +99,7 @@ describe('what a later manage saved is never passed over by an older exchange: i
   test('to anybody under such a lockdown, since nobody can tell whom it blocks', async () => {
     const { items } = stack.documents.container('lockdowns')
     const lockdown = { id: 'later', blocks: { namespace: 'nobody' }, reason: 'incident 42' }
-    await items.create(later(lockdown))
+    await items.upsert(later(lockdown))
     const refused = await until(exchange('orders-db'), isRefused)
     const denied = { status: 400, error: 'invalid_target', recorded: 'denied' } as const
     await expectRefused(stack, refused, { ...denied, reason: 'locked_down' })

@@ -147,7 +147,7 @@ test('a list of several pages has every document once, also behind a filter', as
   const ids = Array.from({ length: 23 }, (_, at) => `many-${at}`)
   for (const id of ids) {
     const created = { schema: 1, id, target: `of-${id}`, effect: 'allow', workloads, state: 'draft' }
-    await stack.documents.container('rules').items.create(created)
+    await stack.documents.container('rules').items.upsert(created)
   }
   const found: string[] = []
   let pages = 0

@@ -26,20 +26,26 @@ const loseAnswerAndReads = () =>
 interface Proposed {
   readonly change: string
   readonly path: string
-  readonly lease: string
+  readonly target: string
+  /** The ids of its leases: there are two where a window was about to end when the first was issued. */
+  readonly leases: readonly unknown[]
 }
 
 /** A rule of a guarded target with a lease; that it is removed, and its leases are ended, is proposed. */
 async function removalProposed(): Promise<Proposed> {
   const target = `orders-${randomUUID().slice(0, 8)}`
   await stack.addTarget({ id: target, like: 'orders-db', scopes: ['read'], changes: { requireApproval: true } })
-  const { lease_id: lease } = await stack.issue({ audience: target })
+  const { lease_id: issued } = await stack.issue({ audience: target })
+  const leases = (await leasesOf(target)).map(({ id }) => id)
+  expect(leases).toContain(issued)
   const path = `rules/${target}/allow-${target}`
   const headers = toReplace((await manage(path)).body['etag'])
   const proposed = await manage(`${path}?leases=revoke`, { method: 'DELETE', headers })
   expect(proposed.status).toBe(202)
-  return { change: String(proposed.body['change']), path, lease: String(lease) }
+  return { change: String(proposed.body['change']), path, target, leases }
 }
+
+const leasesOf = async (target: string) => (await stack.leases()).filter(lease => lease['target'] === target)
 
 async function outcomes(path: string, action: string): Promise<readonly unknown[]> {
   const id = path.split('/').at(-1)
@@ -56,9 +62,10 @@ async function abandon(change: string): Promise<void> {
   await item.replace({ ...(await item.read<Document>()).resource, settledAt })
 }
 
-async function expectInForce({ change, path, lease }: Proposed): Promise<void> {
+async function expectInForce({ change, path, target, leases }: Proposed): Promise<void> {
   expect((await manage(`changes/${change}`)).body).toMatchObject({ change: { state: 'approved' } })
-  expect((await stack.leases()).find(({ id }) => id === lease)).toMatchObject({ cause: 'operator' })
+  const ended = (await leasesOf(target)).filter(({ cause }) => cause === 'operator')
+  expect(new Set(ended.map(({ id }) => id))).toEqual(new Set(leases))
   const [newest] = (await manage(`${path}/versions`)).body['versions'] as Document[]
   expect(newest).toMatchObject({ state: 'saved', etag: expect.any(String) })
 }
@@ -68,7 +75,11 @@ describe('an approval whose answer was lost after the commit', () => {
     const proposed = await removalProposed()
     loseAnswer()
     const approved = await approve(proposed.change)
-    expect(approved.body).toMatchObject({ state: 'approved', removed: true, leases: { marked: 1 } })
+    expect(approved.body).toMatchObject({
+      state: 'approved',
+      removed: true,
+      leases: { marked: proposed.leases.length },
+    })
     expect(await outcomes(proposed.path, 'remove')).toEqual(['done', 'intended'])
     await expectInForce(proposed)
   })
@@ -81,7 +92,8 @@ describe('an approval whose answer was lost after the commit', () => {
     expect(await outcomes(proposed.path, 'remove')).toEqual(['intended', 'unclear'])
     expect((await manage(proposed.path)).status).toBe(404)
     await abandon(proposed.change)
-    expect((await approve(proposed.change)).body).toMatchObject({ state: 'approved', leases: { marked: 1 } })
+    const marked = proposed.leases.length
+    expect((await approve(proposed.change)).body).toMatchObject({ state: 'approved', leases: { marked } })
     expect(await outcomes(proposed.path, 'remove')).toEqual(['done', 'intended', 'intended', 'unclear'])
     await expectInForce(proposed)
   })

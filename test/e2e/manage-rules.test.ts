@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { audience, operator } from '../../infra/local/world.ts'
-import { type Answer, type Document, type RunningStack, runStack, send } from '../running-stack.ts'
+import { type Answer, type Document, oldestFirst, type RunningStack, runStack, send } from '../running-stack.ts'
 
 let stack: RunningStack
 let token: string
@@ -70,7 +71,7 @@ async function adminRecords(id: string): Promise<readonly Document[]> {
   const records = (await stack.records()).filter(({ kind, document }) => {
     return kind === 'admin' && (document as Document)['id'] === id
   })
-  return records.toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1))
+  return oldestFirst(records)
 }
 
 const stored = async (id: string) => (await stack.documents.container('rules').item(id, 'orders-db').read()).resource
@@ -308,9 +309,12 @@ async function signed(claims: Document): Promise<string> {
 
 describe('a change', () => {
   test('is in force in both directions: allowed when the rule is there, denied when it is gone', async () => {
+    // A target of its own: where this is tried once more, no rule is left from before.
+    const target = `orders-${randomUUID().slice(0, 8)}`
+    await stack.addTarget({ id: target, like: 'orders-db', namespace: 'nobody', scopes: ['read'] })
     const reach = async () => {
       const answer = await stack.exchange({
-        audience: 'orders-db',
+        audience: target,
         scope: 'read',
         subject_token: await stack.podToken('billing/batch'),
       })
@@ -318,15 +322,16 @@ describe('a change', () => {
       return `${answer.status} ${record?.reason ?? record?.outcome}`
     }
     expect(await reach()).toBe('400 no_rule')
-    const path = '/orders-db/batch-reads'
-    const made = await manage(path, { method: 'PUT', body: batchReadsOrders('batch-reads'), headers: toCreate })
+    const path = `/${target}/batch-reads`
+    const body = batchReadsOrders('batch-reads', { target })
+    const made = await manage(path, { method: 'PUT', body, headers: toCreate })
     expect(made.body['inForceWithin']).toBe(15)
     await expect.poll(reach, { timeout: 20_000 }).toBe('200 allowed')
 
-    const denying = batchReadsOrders('batch-reads-not', { effect: 'deny' })
-    const denied = await manage('/orders-db/batch-reads-not', { method: 'PUT', body: denying, headers: toCreate })
+    const denying = batchReadsOrders('batch-reads-not', { target, effect: 'deny' })
+    const denied = await manage(`/${target}/batch-reads-not`, { method: 'PUT', body: denying, headers: toCreate })
     await expect.poll(reach, { timeout: 20_000 }).toBe('400 denied_by_rule')
-    await manage('/orders-db/batch-reads-not?leases=keep', {
+    await manage(`/${target}/batch-reads-not?leases=keep`, {
       method: 'DELETE',
       headers: toReplace(denied.body['etag']),
     })

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Host } from '../../infra/local/host/spawn.ts'
 import { startGateway } from '../../infra/local/stack.ts'
-import { type Answer, type Document, post, type RunningStack, runStack } from '../running-stack.ts'
+import { type Answer, type Document, lasting, post, type RunningStack, runStack } from '../running-stack.ts'
 import { type AskManage, askingOf } from './operator-requests.ts'
 
 let stack: RunningStack
@@ -22,7 +22,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   target = `orders-${randomUUID().slice(0, 8)}`
   path = `rules/${target}/allow-${target}`
-  await stack.addTarget({ id: target, like: 'orders-db', scopes: ['read'] })
+  await stack.addTarget({ id: target, like: 'orders-db', scopes: ['read'], changes: lasting })
 })
 afterEach(async () => expect(await stack.leaks()).toEqual([]))
 afterAll(async () => {

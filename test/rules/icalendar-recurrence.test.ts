@@ -102,6 +102,7 @@ describe('where ical.js is right, its own iterator agrees', () => {
         )
         expect(daysFrom(first.toString().replaceAll('-', ''), rule, expected.length)).toEqual(expected)
       }),
+      { seed: 5545 },
     )
   })
 })
@@ -280,7 +281,7 @@ test('whatever is uploaded, it is refused or becomes a calendar that is accepted
       if ('problems' in result) expect(result.problems).not.toEqual([])
       else expectAccepted(result.calendar)
     }),
-    { numRuns: 500 },
+    { numRuns: 500, seed: 5545 },
   )
   expect(outcomes.size).toBe(2)
 })

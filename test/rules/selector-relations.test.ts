@@ -141,7 +141,7 @@ describe('whatever the selectors and the workloads', () => {
       fc.property(pairs, ([one, other, everybody]) => {
         for (const who of everybody) telling += Number(tells(one, other, who))
       }),
-      { numRuns: 2_000 },
+      { numRuns: 2_000, seed: 32 },
     )
     return telling
   }

@@ -24,7 +24,7 @@ export function createTimers(app: App): Timers {
   const timers = new Map(triggers.map(trigger => [trigger.called.metadata.name, createAppTimer(app, trigger)]))
   return {
     start() {
-      for (const timer of timers.values()) timer.start()
+      for (const [name, timer] of timers) if (!isDisabled(name)) timer.start()
     },
     async run(name) {
       const timer = timers.get(name)
@@ -35,6 +35,15 @@ export function createTimers(app: App): Timers {
       await Promise.all(Array.from(timers.values(), timer => timer.stop()))
     },
   }
+}
+
+/**
+ * An app setting takes a timer off its schedule; whoever asks for a run of it has one all the same.
+ *
+ * @see https://learn.microsoft.com/azure/azure-functions/disable-function
+ */
+function isDisabled(name: string): boolean {
+  return process.env[`AzureWebJobs.${name}.Disabled`]?.toLowerCase() === 'true'
 }
 
 function createAppTimer(app: App, { called, name: trigger, binding }: Trigger): Timer {

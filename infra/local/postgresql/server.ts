@@ -4,7 +4,7 @@ import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Certificate } from '../certificate-authority.ts'
-import { listen } from '../listener.ts'
+import { startOnFreePort } from '../ports.ts'
 import { type DataFolder, openDataFolder, serverEnvironment, writeOwned } from './data-folder.ts'
 import { findServerUser, type ServerUser } from './programs.ts'
 
@@ -55,26 +55,21 @@ async function startIn(
   discard: () => Promise<void>,
 ): Promise<LocalPostgresql> {
   await previousServerEnded(folder)
-  const port = await freePort(wanted)
   await writeAccess(folder, certificate, user)
-  const server = await launch(folder, { ...serverSettings(folder, port), ...settings }, user)
-  guardServer(server, pidFile(folder), dir === undefined ? folder.folder : '')
-  await ready(server, folder)
-  return {
-    host: 'localhost',
-    port,
-    superuser: { user: 'postgres', password: folder.password },
-    certificate: certificate.cert,
-    dataDir: folder.data,
-    logFile: logFile(folder),
-    stop: () => stopServer(server).then(discard),
-  }
-}
-
-async function freePort(port = 0): Promise<number> {
-  const probe = await listen(() => {}, { port })
-  await probe.stop()
-  return probe.port
+  return startOnFreePort(wanted, async port => {
+    const server = await launch(folder, { ...serverSettings(folder, port), ...settings }, user)
+    guardServer(server, pidFile(folder), dir === undefined ? folder.folder : '')
+    await ready(server, folder)
+    return {
+      host: 'localhost',
+      port,
+      superuser: { user: 'postgres', password: folder.password },
+      certificate: certificate.cert,
+      dataDir: folder.data,
+      logFile: logFile(folder),
+      stop: () => stopServer(server).then(discard),
+    }
+  })
 }
 
 /** After a crash of its owner the server is still shutting down; what the owner left otherwise, PostgreSQL sorts out. */

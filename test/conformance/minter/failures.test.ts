@@ -129,7 +129,8 @@ onEachEngine(trial => {
     })
 
     it('where something was in its way until then', async () => {
-      const account = trial.account({ mintUntil: Date.now() + 1_000 })
+      // Time enough to come to what is in the way on a slow machine; a lock is waited for longer, three seconds.
+      const account = trial.account({ mintUntil: Date.now() + 2_000 })
       const error = await trial.mintObstructed(account, async obstacle => {
         await setTimeout(account.mintUntil - Date.now() + 50)
         await obstacle.release()

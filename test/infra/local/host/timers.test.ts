@@ -7,6 +7,7 @@ const source = `import { app } from '@azure/functions'
   import { setTimeout as delay } from 'node:timers/promises'
   const yearly = '0 0 0 1 1 *'
   app.timer('tick', { schedule: '*/1 * * * * *', handler: () => console.log('tick') })
+  app.timer('off', { schedule: '*/1 * * * * *', runOnStartup: true, handler: () => console.log('off') })
   app.timer('at-start', { schedule: yearly, runOnStartup: true, handler: () => console.log('at start') })
   app.timer('show', { schedule: yearly, handler: timer => console.log(JSON.stringify(timer)) })
   app.timer('fails', { schedule: yearly, handler: () => { throw new Error('no luck') } })
@@ -18,16 +19,27 @@ const source = `import { app } from '@azure/functions'
     running -= 1
   } })`
 
+const env = { 'AzureWebJobs.off.Disabled': 'true', 'AzureWebJobs.tick.Disabled': 'false' }
+
 let host: Host
 const lines: string[] = []
 
 beforeAll(async () => {
-  host = await startHost({ app: writeApp(source), env: {}, onOutput: line => lines.push(line) })
+  host = await startHost({ app: writeApp(source), env, onOutput: line => lines.push(line) })
 })
 afterAll(() => host.stop())
 
 test('a timer runs on its schedule, again and again', async () => {
   await expect.poll(() => lines.filter(line => line === 'tick').length, { timeout: 30_000 }).toBeGreaterThan(1)
+})
+
+test('a timer that is disabled runs neither at the start nor on its schedule, and when it is told to', async () => {
+  const ticks = () => lines.filter(line => line === 'tick').length
+  const before = ticks()
+  await expect.poll(ticks, { timeout: 30_000 }).toBeGreaterThan(before + 1)
+  expect(lines).not.toContain('off')
+  await host.runTimer('off')
+  await expect.poll(() => lines).toContain('off')
 })
 
 test('a timer with runOnStartup runs when the app has started', async () => {
