@@ -21,12 +21,15 @@ export interface Issued {
 }
 
 /** A credential that the record may now speak of: read already, or to be had from a lease. */
-type Prepared = { readonly credential: Credential; readonly lease?: undefined } | Leased
+type Prepared = Existing | Leased
+
+interface Existing {
+  readonly credential: Credential
+}
 
 interface Leased {
   readonly held: HeldLease
   readonly minter: Minter<unknown>
-  readonly lease: string
 }
 
 interface Parts {
@@ -34,7 +37,7 @@ interface Parts {
   readonly trail: Trail
 }
 
-/** Finds or reserves the lease of what was granted, or reads what exists already: reading is not releasing. */
+/** Finds or reserves the lease of what was granted, or reads what exists already. */
 export async function prepare(
   target: Target,
   { grant, rules }: Allowed,
@@ -49,24 +52,26 @@ export async function prepare(
   const account = { ...target.account, longestName: issuing.longestName }
   const asked = { target: id, provider, settings, account, budgets, meanings, rules, onExpiry, ...who, ...grant }
   const held = await steps.leases.hold(asked, decision)
-  const lease = held.stored.lease.id
-  steps.trail.note({ lease })
-  return { held, minter: issuing.minter, lease }
+  steps.trail.note({ lease: leaseOf(held) })
+  return { held, minter: issuing.minter }
 }
 
 /** How the record calls the credential. */
 export function referenceOf(prepared: Prepared): Readonly<Record<string, string>> {
-  if (prepared.lease === undefined) return prepared.credential.reference
-  return { lease: prepared.lease, account: prepared.held.account.name }
+  if (!('held' in prepared)) return prepared.credential.reference
+  return { lease: leaseOf(prepared.held), account: prepared.held.account.name }
+}
+
+function leaseOf({ stored }: HeldLease): string {
+  return stored.lease.id
 }
 
 /** Nothing leaves before the record is there, and nothing is made: until then a minter gets ready. */
 export async function obtain(prepared: Prepared, permission: Permission, steps: Parts): Promise<Credential> {
-  if (prepared.lease !== undefined && prepared.held.mustMint) return mint(prepared, permission, steps)
+  if ('held' in prepared && prepared.held.mustMint) return mint(prepared, permission, steps)
   await permission.recorded
-  return prepared.lease === undefined
-    ? prepared.credential
-    : prepared.minter.describe(prepared.held.account, prepared.held.secret)
+  if (!('held' in prepared)) return prepared.credential
+  return prepared.minter.describe(prepared.held.account, prepared.held.secret)
 }
 
 /** Where nothing was made, the reservation is given back, and costs no generation. */
@@ -105,9 +110,9 @@ export function issued(
   now: number,
 ): Issued {
   const base = { outcome: 'issued' as const, credential, issuedTokenType, tokenType, scopes }
-  if (prepared.lease !== undefined) {
+  if ('held' in prepared) {
     const { expiresAt, refreshAt } = prepared.held
-    return { ...base, expiresAt, refreshAt, lease: prepared.lease }
+    return { ...base, expiresAt, refreshAt, lease: leaseOf(prepared.held) }
   }
   const expiresAt = Math.min(now + ttl, endsAt, credential.expiresAt ?? Number.POSITIVE_INFINITY)
   return { ...base, expiresAt, refreshAt: now + (expiresAt - now) / 2 }

@@ -84,7 +84,7 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
   }
 
   async function heldIn(slot: Slot, stored: StoredLease, mustMint: boolean): Promise<HeldLease> {
-    return held(slot, { stored, secret: await secretOf(stored.lease) }, mustMint)
+    return describedIn(slot, { stored, secret: await secretOf(stored.lease) }, mustMint)
   }
 
   /** Undefined where this generation is over and the next is to be tried. */
@@ -135,7 +135,7 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
       const known = live.get(slot.id)
       const isLive = known !== undefined && Date.parse(known.stored.lease.expiresAt) > now()
       onLookup?.(isLive)
-      if (isLive) return held(slot, known, false)
+      if (isLive) return describedIn(slot, known, false)
       for (let generation = 0; generation < maxGenerations; generation++) {
         const held = await atGeneration(request, slot, generation)
         if (held) return held
@@ -173,7 +173,7 @@ export function openLeases(options: LeasesOptions): InstanceLeases {
   }
 }
 
-function held(slot: Slot, { stored, secret }: LiveLease, mustMint: boolean): HeldLease {
+function describedIn(slot: Slot, { stored, secret }: LiveLease, mustMint: boolean): HeldLease {
   const account = accountOf(stored.lease)
   const { expiresAt } = account
   return { stored, secret, account, mustMint, expiresAt, refreshAt: Math.min(slot.windowEnd, expiresAt) }
