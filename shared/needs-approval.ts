@@ -87,14 +87,16 @@ function onlyShuts(document: unknown, stored: Stored<unknown> | undefined): bool
   return canonicalize({ ...content, enabled: false }) === canonicalize(document)
 }
 
-/** Whether an issuer's tokens become another's than they were, or count at all since. */
+/** Whether other tokens count since, or what counts becomes another's than it was. */
 function isVouchingOther(document: unknown, stored: Stored<unknown> | undefined): boolean {
   return canonicalize(vouchingOf(document)) !== canonicalize(vouchingOf(stored?.content))
 }
 
+/** Which tokens count, and what of them is told: namespace and pod by the kind, and an Entra subject by the audience. */
 function vouchingOf(content: unknown): Readonly<Record<string, unknown>> {
-  const { issuerUrl, keys, enabled }: Readonly<Record<string, unknown>> = Object(content)
-  return { issuerUrl, keys, enabled }
+  const { issuerUrl, keys, audiences, kind, relax, users, keepClaims, enabled }: Readonly<Record<string, unknown>> =
+    Object(content)
+  return { issuerUrl, keys, audiences, kind, relax, users, keepClaims, enabled }
 }
 
 /** Whether it names any, readable or not. */
