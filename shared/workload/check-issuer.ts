@@ -70,6 +70,8 @@ async function forwarderSteps({ id }: Issuer, { forwardingOf }: IssuerCheckOptio
       const found = `at ${at} an exchange took a client's address from an actor of this issuer: here it names none of it`
       return [{ ...step, ok: false, found }]
     }
+    case 'unknown':
+      return [{ ...step, ok: null, found: 'cannot be told: the decision log cannot be queried now' }]
   }
 }
 

@@ -11,6 +11,8 @@ export type Forwarding =
   | { readonly kind: 'named' | 'unseen' }
   /** An exchange did, at an instant in ISO 8601, though the settings here name none: those of `exchange` are others. */
   | { readonly kind: 'seen'; readonly at: string }
+  /** The records cannot be asked now. */
+  | { readonly kind: 'unknown' }
 
 export interface ForwardingOptions {
   readonly forwarders: readonly Forwarder[]
@@ -21,7 +23,7 @@ export interface ForwardingOptions {
 
 /**
  * Tells it by these settings, and then by what exchanges did: so `manage` learns whom those of `exchange` call forwarders.
- * Throws 503 `documents_unavailable`.
+ * Never throws.
  */
 export function forwardingOf({ forwarders, decisions, now }: ForwardingOptions) {
   async function lookUp(issuer: string): Promise<Forwarding> {
@@ -40,6 +42,6 @@ export function forwardingOf({ forwarders, decisions, now }: ForwardingOptions) 
 
   return async (issuer: string): Promise<Forwarding> => {
     if (forwarders.some(named => named.issuer === issuer)) return { kind: 'named' }
-    return lookUp(issuer)
+    return lookUp(issuer).catch(() => ({ kind: 'unknown' }))
   }
 }

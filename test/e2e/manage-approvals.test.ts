@@ -423,6 +423,21 @@ describe('an issuer', () => {
     })
   })
 
+  test('of which the records cannot tell now whether an exchange did counts as such', async () => {
+    const id = `untold-${randomUUID().slice(0, 8)}`
+    await stack.documents.container('issuers').items.create(issuerOf(id))
+    const { etag } = (await manage(`issuers/${id}`)).body
+    await guardedBy({ issuer: 'aks-local' }, { conditions: { network: { in: ['10.0.0.0/8'] } } })
+    const removeFault = stack.cosmos.faults.add({ container: 'decisions', action: 'query', status: 503 })
+    const changed = await put(
+      id,
+      issuerOf(id, { keys: { jwksUri: 'https://elsewhere.example/keys' } }),
+      toReplace(etag),
+    )
+    removeFault()
+    expect(changed.status).toBe(202)
+  })
+
   test.each<[string, Document]>([
     ['a network', { network: { notIn: ['10.0.0.0/8'] } }],
     ['a country', { geography: { clientCountry: ['DE'] } }],
