@@ -26,11 +26,12 @@ export interface ForwardingOptions {
  * Never throws.
  */
 export function forwardingOf({ forwarders, decisions, now }: ForwardingOptions) {
+  /** Any such exchange will do: to find the latest, all of them would have to be looked at. */
   async function lookUp(issuer: string): Promise<Forwarding> {
     const found = decisions.items.query<{ readonly at: string }>({
       query:
         'SELECT TOP 1 c.at FROM c WHERE c.kind = "exchange" AND c.client.provenance = "forwarded" ' +
-        'AND c.actor.issuer.id = @issuer AND c.at >= @since ORDER BY c.at DESC',
+        'AND c.actor.issuer.id = @issuer AND c.at >= @since',
       parameters: [
         { name: '@issuer', value: issuer },
         { name: '@since', value: new Date(now() - lookBack).toISOString() },
