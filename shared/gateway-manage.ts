@@ -24,7 +24,7 @@ import { checkIssuer, type IssuerCheckOptions } from './workload/check-issuer.ts
 import { documentsActedForBy } from './workload/cosmos-acting-issuers.ts'
 import { forwardingOf } from './workload/cosmos-forwarding.ts'
 import { fetchJson } from './workload/https-json.ts'
-import { issuerFacts } from './workload/issuer-facts.ts'
+import { issuerChange } from './workload/issuer-change.ts'
 import { lockdownDocument } from './workload/lockdown.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
 import { tokenVerifier, type VerifyToken } from './workload/verify-token.ts'
@@ -63,7 +63,7 @@ export function openManage(surroundings: Surroundings): ManageGateway {
     byApplications,
     guardedSecrets: guardedSecrets(targets),
     isSameSecret: secretComparison(settings.vaults),
-    restsOnIssuer: change => guarded.onIssuer({ ...change, versions: change.versions.map(issuerFacts) }),
+    restsOnIssuer: edit => guarded.onIssuer(issuerChange(edit)),
     actedForBy: documentsActedForBy(role.container('issuers')),
     restsOnCalendar: guarded.onCalendar,
     now,

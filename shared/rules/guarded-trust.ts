@@ -1,24 +1,16 @@
+import type { IssuerChange } from '../workload/issuer-change.ts'
 import type { WorkloadIssuer } from '../workload/workload.ts'
 import type { Rule } from './rule.ts'
 import type { WorkloadSelector } from './selector.ts'
 import { isOfEveryone, mayBeOfIssuer, namesIssuer } from './selector-relations.ts'
-
-/** What becomes of an issuer. */
-export interface IssuerChange<Version> {
-  readonly id: string
-  /** As it was and as it is to be, and the issuers whose tokens may need an actor of it. */
-  readonly versions: readonly Version[]
-  /** Whether it vouches for other tokens than before, or tells other things by them: it may be new, or take over another's. */
-  readonly vouchesAnew: boolean
-}
 
 /**
  * Whether what wants a second person rests on documents that are not themselves rules: whoever could change those alone
  * would not need to change a rule. Throws 503 where that cannot be looked up.
  */
 export interface GuardedTrust {
-  /** Whether it rests on an issuer, by any of the versions: undefined for one that cannot be read. */
-  onIssuer(change: IssuerChange<WorkloadIssuer | undefined>): Promise<boolean>
+  /** Whether it rests on an issuer, by any of the versions. */
+  onIssuer(change: IssuerChange): Promise<boolean>
   onCalendar(id: string): Promise<boolean>
 }
 

@@ -573,7 +573,8 @@ describe('an issuer', () => {
     const id = `team-${randomUUID().slice(0, 8)}`
     const { etag } = (await put(id, issuerOf(id), toCreate)).body
     await guardrailOn({ issuer: '*', ...members })
-    const relabelled = await put(id, issuerOf(id, { labels: { seen: 'again' } }), toReplace(etag))
+    const same = { relax: [], users: false, enabled: true, keys: { discovery: true } }
+    const relabelled = await put(id, issuerOf(id, { labels: { seen: 'again' }, ...same }), toReplace(etag))
     expect(relabelled.status).toBe(200)
     expect((await put(id, issuerOf(id, changes), toReplace(relabelled.body['etag']))).status).toBe(202)
     expect((await put(`${id}-b`, issuerOf(`${id}-b`, changes), toCreate)).status).toBe(202)
