@@ -61,6 +61,7 @@ export const reasons = [
   'secret_not_yet_valid',
   'secret_malformed',
   'secret_forbidden',
+  'secret_reserved',
   'vault_unknown',
   'vault_throttled',
   'vault_unavailable',

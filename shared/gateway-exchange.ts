@@ -37,7 +37,7 @@ export function openExchange(surroundings: Surroundings): ExchangeGateway {
   const follow = (id: string, from: 'beginning' | 'now') => (onChange: (document: Document) => void) =>
     followed({ container: role.container(id), from, onChange }, surroundings)
   const issuers = cosmosIssuers(role.container('issuers'), follow('issuers', 'beginning'))
-  const { findProvider, open, readSecret } = openProviders(role.readSecret, surroundings)
+  const { findProvider, open } = openProviders(role.readSecret, surroundings)
   const targets = cosmosTargets({
     container: role.container('targets'),
     follow: follow('targets', 'now'),
@@ -57,13 +57,13 @@ export function openExchange(surroundings: Surroundings): ExchangeGateway {
     budgets: targetBudgets({ store, now }),
     places: quotaPlaces({ store: cosmosPlaces(role.container('leases')), now }),
     deployment: settings.deployment,
-    derivationKey: version => readSecret(settings.derivationKey, version),
+    derivationKey: role.readDerivationKey,
     now,
     onLookup: telemetry.lookup('live-leases'),
     onReserved: telemetry.reserved,
   })
   telemetry.rememberedLeases(leases.remembered)
-  const review = tokenReviewer({ postJson, readSecret, monotonic })
+  const review = tokenReviewer({ postJson, readSecret: role.readSecret, monotonic })
   const { count, flush } = refusalCounts(role.decisions, now)
   const counting = setInterval(() => void flush(), settings.countInterval).unref()
   onClose(async () => {

@@ -18,14 +18,13 @@ import { guardedTrust } from './rules/guarded-trust.ts'
 import { calendarFromICalendar } from './rules/icalendar.ts'
 import { type PostureWriter, postureWriter } from './rules/posture-writer.ts'
 import { secretComparison } from './secrets-named.ts'
-import type { Settings } from './settings.ts'
 import { cosmosChecks } from './targets/cosmos-checks.ts'
 import { guardedSecrets } from './targets/cosmos-guarded-secrets.ts'
 import { checkIssuer, type IssuerCheckOptions } from './workload/check-issuer.ts'
 import { documentsActedForBy } from './workload/cosmos-acting-issuers.ts'
-import { forwardingSeen } from './workload/cosmos-forwarding.ts'
+import { forwardingOf } from './workload/cosmos-forwarding.ts'
 import { fetchJson } from './workload/https-json.ts'
-import { issuerFacts } from './workload/issuer-facts.ts'
+import { issuerChange } from './workload/issuer-change.ts'
 import { lockdownDocument } from './workload/lockdown.ts'
 import { operatorIssuers } from './workload/operator-issuers.ts'
 import { tokenVerifier, type VerifyToken } from './workload/verify-token.ts'
@@ -54,11 +53,9 @@ export function openManage(surroundings: Surroundings): ManageGateway {
   const changes = cosmosChanges(role.container('changes'))
   const byApplications = settings.approvalByApplications
   const [targets, rules] = [role.container('targets'), role.container('rules')]
-  const forwarding = forwardingUnnamed(role, surroundings)
-  const guarded = guardedTrust(
-    guardedRules({ targets, rules }),
-    async id => isForwarders(id, settings) || (await forwarding(id)) !== undefined,
-  )
+  const forwarding = forwardingOf({ forwarders: settings.forwarders, decisions: role.container('decisions'), now })
+  const isOfForwarders = async (issuer: string) => (await forwarding(issuer)).kind !== 'unseen'
+  const guarded = guardedTrust(guardedRules({ targets, rules }), isOfForwarders)
   const approvals = openApprovals({
     changes,
     editors,
@@ -66,7 +63,7 @@ export function openManage(surroundings: Surroundings): ManageGateway {
     byApplications,
     guardedSecrets: guardedSecrets(targets),
     isSameSecret: secretComparison(settings.vaults),
-    restsOnIssuer: change => guarded.onIssuer({ ...change, versions: change.versions.map(issuerFacts) }),
+    restsOnIssuer: edit => guarded.onIssuer(issuerChange(edit)),
     actedForBy: documentsActedForBy(role.container('issuers')),
     restsOnCalendar: guarded.onCalendar,
     now,
@@ -89,16 +86,6 @@ export function openManage(surroundings: Surroundings): ManageGateway {
     ...openOperations(role, now),
     checks: openDoctor(role, documents, surroundings, forwarding),
   }
-}
-
-function isForwarders(id: string, { forwarders }: Settings): boolean {
-  return forwarders.some(({ issuer }) => issuer === id)
-}
-
-/** When an exchange took an address from a forwarder of an issuer that these settings do not name: `exchange` has others. */
-function forwardingUnnamed({ container }: RoleParts, { settings, now }: Surroundings) {
-  const seen = forwardingSeen(container('decisions'), now)
-  return async (id: string) => (isForwarders(id, settings) ? undefined : seen(id))
 }
 
 function openOperations({ container, decisions }: RoleParts, now: () => number) {
@@ -128,7 +115,7 @@ function openDoctor(
   { container, decisions }: RoleParts,
   { targets, issuers }: ManageGateway['documents'],
   { now, monotonic }: Surroundings,
-  forwardingUnnamed: IssuerCheckOptions['forwardingUnnamed'],
+  forwarding: IssuerCheckOptions['forwardingOf'],
 ): Doctor {
   return doctor({
     targets,
@@ -136,6 +123,6 @@ function openDoctor(
     decisions,
     checks: cosmosChecks({ container: container('checks'), now }),
     checkIssuer: (document, token, keysSince) =>
-      checkIssuer(document, token, { fetchJson, now, monotonic, keysSince, forwardingUnnamed }),
+      checkIssuer(document, token, { fetchJson, now, monotonic, keysSince, forwardingOf: forwarding }),
   })
 }

@@ -7,7 +7,8 @@ import { credentialProviders, providerOpener } from './credentials/registry.ts'
 import type { ReadSecret } from './credentials/secret-reference.ts'
 import { cosmosDecisionLog } from './decisions/cosmos-decision-log.ts'
 import type { DecisionLog } from './decisions/record.ts'
-import { describeCause } from './errors.ts'
+import { describeCause, unavailable } from './errors.ts'
+import { secretComparison } from './secrets-named.ts'
 import { isLoopback } from './setting-values.ts'
 import type { Role, Settings } from './settings.ts'
 import type { FindProvider, OpenProvider } from './targets/target.ts'
@@ -30,7 +31,9 @@ export type Document = Readonly<Record<string, unknown>>
 export interface RoleParts {
   readonly container: (id: string) => Container
   readonly decisions: DecisionLog
+  /** Reads what documents name, which is never the derivation key. */
   readonly readSecret: ReadSecret
+  readonly readDerivationKey: (version?: string) => ReturnType<ReadSecret>
 }
 
 /** The clients of one role, under its own identity. */
@@ -66,10 +69,12 @@ export function openRole(role: Role, { settings, now, monotonic, telemetry, prin
   const vaults = new Map(
     [...settings.vaults].map(([alias, url]) => [alias, new SecretClient(url.href, credential, vaultOptions(url))]),
   )
+  const readSecret = keyVaultReader({ vaults, now, monotonic, onLookup: telemetry.lookup('secrets') })
   return {
     container,
     decisions,
-    readSecret: keyVaultReader({ vaults, now, monotonic, onLookup: telemetry.lookup('secrets') }),
+    readSecret: readNamed(readSecret, settings),
+    readDerivationKey: version => readSecret(settings.derivationKey, version),
   }
 }
 
@@ -86,10 +91,22 @@ export function vaultOptions(url: URL) {
 export function openProviders(
   readSecret: ReadSecret,
   { now, print, onClose }: Surroundings,
-): { findProvider: FindProvider; open: OpenProvider; readSecret: ReadSecret } {
+): { findProvider: FindProvider; open: OpenProvider } {
   const opener = providerOpener(error => print(errorLine('close', error)))
   onClose(opener.close)
-  return { findProvider: credentialProviders({ readSecret, now }), open: opener.open, readSecret }
+  return { findProvider: credentialProviders({ readSecret, now }), open: opener.open }
+}
+
+/**
+ * Reads the secrets that documents name: never the key from which every password is derived, by whichever alias of its
+ * vault. Whoever wrote the document may have been checked by other settings than these, or by nobody.
+ */
+function readNamed(readSecret: ReadSecret, { vaults, derivationKey }: Settings): ReadSecret {
+  const isSame = secretComparison(vaults)
+  return async (reference, version) => {
+    if (isSame(reference, derivationKey)) throw unavailable('secret_reserved', { retryAfter: 30 })
+    return readSecret(reference, version)
+  }
 }
 
 export function followed(

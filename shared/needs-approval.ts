@@ -3,8 +3,8 @@ import type { SecretReference } from './credentials/secret-reference.ts'
 import type { Stored } from './document.ts'
 import type { DocumentEditor, Draft } from './document-editor.ts'
 import type { DocumentName, EditedContainer } from './document-kind.ts'
-import type { IssuerChange } from './rules/guarded-trust.ts'
 import { type SameSecret, secretsNamed } from './secrets-named.ts'
+import type { IssuerEdit } from './workload/issuer-change.ts'
 
 /** What tells whether a change waits for a second person. Everything throws 503 where it cannot be looked up. */
 export interface ApprovalSources {
@@ -13,7 +13,7 @@ export interface ApprovalSources {
   readonly guardedSecrets: (exceptTarget: string | undefined) => Promise<readonly SecretReference[]>
   readonly isSameSecret: SameSecret
   /** Whether something that wants a second person rests on what becomes of an issuer. */
-  readonly restsOnIssuer: (change: IssuerChange<unknown>) => Promise<boolean>
+  readonly restsOnIssuer: (edit: IssuerEdit) => Promise<boolean>
   /** The documents of the issuers whose tokens may need an actor of that one. */
   readonly actedForBy: (issuer: string) => Promise<readonly unknown[]>
   readonly restsOnCalendar: (id: string) => Promise<boolean>
@@ -39,10 +39,9 @@ export function approvalNeeded(sources: ApprovalSources) {
     if (onlyShuts(draft.document, stored)) return false
     // Whoever has an actor's keys is half of every workload that it acts for.
     const actedFor = await actedForBy(draft.name.id)
-    const versions = [...(stored ? [stored.content] : []), draft.document, ...actedFor]
-    if (versions.some(content => saysSo({ content }))) return true
-    const change = { id: draft.name.id, versions, vouchesAnew: isVouchingOther(draft.document, stored) }
-    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer(change)
+    const edit = { id: draft.name.id, before: stored?.content, after: draft.document, actedFor }
+    if ([edit.before, edit.after, ...actedFor].some(content => saysSo({ content }))) return true
+    return (await namesGuardedSecret('issuers', draft)) || restsOnIssuer(edit)
   }
 
   /**
@@ -50,7 +49,7 @@ export function approvalNeeded(sources: ApprovalSources) {
    * be changed by one person, and the issuer be made again as it was.
    */
   async function forgetsActors(id: string, stored: Stored<unknown> | undefined): Promise<boolean> {
-    return hasActors(stored) && restsOnIssuer({ id, versions: [stored?.content], vouchesAnew: false })
+    return hasActors(stored) && restsOnIssuer({ id, before: stored?.content, after: undefined, actedFor: [] })
   }
 
   async function ofRule(draft: Draft): Promise<boolean> {
@@ -85,16 +84,6 @@ function onlyShuts(document: unknown, stored: Stored<unknown> | undefined): bool
   const content = stored?.content
   if (typeof content !== 'object' || content === null) return false
   return canonicalize({ ...content, enabled: false }) === canonicalize(document)
-}
-
-/** Whether an issuer's tokens become another's than they were, or count at all since. */
-function isVouchingOther(document: unknown, stored: Stored<unknown> | undefined): boolean {
-  return canonicalize(vouchingOf(document)) !== canonicalize(vouchingOf(stored?.content))
-}
-
-function vouchingOf(content: unknown): Readonly<Record<string, unknown>> {
-  const { issuerUrl, keys, enabled }: Readonly<Record<string, unknown>> = Object(content)
-  return { issuerUrl, keys, enabled }
 }
 
 /** Whether it names any, readable or not. */

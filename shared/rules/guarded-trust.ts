@@ -1,24 +1,16 @@
+import type { IssuerChange } from '../workload/issuer-change.ts'
 import type { WorkloadIssuer } from '../workload/workload.ts'
 import type { Rule } from './rule.ts'
 import type { WorkloadSelector } from './selector.ts'
-import { mayBeOfIssuer, namesIssuer } from './selector-relations.ts'
-
-/** What becomes of an issuer. */
-export interface IssuerChange<Version> {
-  readonly id: string
-  /** As it was and as it is to be, and the issuers whose tokens may need an actor of it. */
-  readonly versions: readonly Version[]
-  /** Whether it vouches for tokens for which it did not before: it may be new, or take over another's. */
-  readonly vouchesAnew: boolean
-}
+import { isOfEveryone, mayBeOfIssuer, namesIssuer } from './selector-relations.ts'
 
 /**
  * Whether what wants a second person rests on documents that are not themselves rules: whoever could change those alone
  * would not need to change a rule. Throws 503 where that cannot be looked up.
  */
 export interface GuardedTrust {
-  /** Whether it rests on an issuer, by any of the versions: undefined for one that cannot be read. */
-  onIssuer(change: IssuerChange<WorkloadIssuer | undefined>): Promise<boolean>
+  /** Whether it rests on an issuer, by any of the versions. */
+  onIssuer(change: IssuerChange): Promise<boolean>
   onCalendar(id: string): Promise<boolean>
 }
 
@@ -67,10 +59,13 @@ function apartOf({ workloads, conditions }: Rule): readonly WorkloadSelector[] {
 
 /**
  * A guardrail that some issuers escape. Whose tokens an issuer vouches for is not in its document, so nobody can tell
- * whether those are a cluster's that was in its reach by another id, or by other labels.
+ * whether those are a cluster's that was in its reach by another id, by other labels, or as tokens of another kind: those of
+ * kind `oidc` have no namespace and no pod. All escape alike where it asks for nothing but the time and the address.
  */
-function tellsIssuersApart(rule: Rule): boolean {
-  return rule.target === '*' && apartOf(rule).length > 0
+function tellsIssuersApart({ target, workloads, conditions }: Rule): boolean {
+  const { time: _time, network: _network, ...others } = conditions
+  const isConditional = Object.values(others).some(condition => condition !== undefined)
+  return target === '*' && (isConditional || !workloads.every(isOfEveryone))
 }
 
 /** Whether another address of the client could open a target, or lead out of a guardrail. */

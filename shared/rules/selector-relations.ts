@@ -28,6 +28,11 @@ export function mayBeOfIssuer(selector: WorkloadSelector, issuer: WorkloadIssuer
   return patternsOf(selector).every(pattern => !known.has(pattern.member) || fits(pattern, known.get(pattern.member)))
 }
 
+/** Whether every token fits a selector, whatever an issuer's document makes of it. */
+export function isOfEveryone(selector: WorkloadSelector): boolean {
+  return typeof selector.issuer === 'string' && patternsOf(selector).every(isEveryIssuer)
+}
+
 /** Whether what a selector says of who acts for a workload names an issuer. */
 export function namesIssuer(actor: WorkloadSelector['actor'], { id }: WorkloadIssuer): boolean {
   return patternsOf({ issuer: '*', actor }).some(pattern => pattern.member === 'actor issuer' && fits(pattern, id))

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { describeProblems } from '../document.ts'
 import { describeCause } from '../errors.ts'
 import { type CheckedToken, checkToken } from './check-token.ts'
+import type { Forwarding } from './cosmos-forwarding.ts'
 import { metadataBase } from './entra-metadata.ts'
 import type { FetchJson } from './https-json.ts'
 import { type Issuer, issuerDocument } from './issuer.ts'
@@ -23,13 +24,12 @@ export interface IssuerCheckOptions {
   readonly monotonic: () => number
   /** When the inline keys that are in force were saved: keys that nobody fetches grow old unseen. */
   readonly keysSince: (issuer: Issuer) => Promise<string | undefined>
-  /** When a client's address was last taken from an actor of that issuer, where the settings here do not say so. */
-  readonly forwardingUnnamed: (issuer: string) => Promise<string | undefined>
+  readonly forwardingOf: (issuer: string) => Promise<Forwarding>
 }
 
 /**
- * Asks an issuer now, as the verification of its tokens would, and tells each step. Fetches what its document names and
- * nothing else, within the same limits. No claim of the token is told but `iss`, `aud`, `sub` and `exp`.
+ * Asks an issuer now, as the verification of its tokens would, and tells each step. Of other hosts it asks those that its
+ * document names and none else, within the same limits; of our own documents, what its options look up. No claim of the token is told but `iss`, `aud`, `sub` and `exp`.
  */
 export async function checkIssuer(
   document: unknown,
@@ -58,15 +58,21 @@ function enabledSteps({ enabled }: Issuer): readonly IssuerStep[] {
   return [{ step: 'enabled', ok: false, expected: '"enabled": true', found: 'none of its tokens count' }]
 }
 
-async function forwarderSteps(
-  { id }: Issuer,
-  { forwardingUnnamed }: IssuerCheckOptions,
-): Promise<readonly IssuerStep[]> {
-  const at = await forwardingUnnamed(id)
-  if (at === undefined) return []
-  const expected = 'CAUSEWAY_FORWARDERS is the same for manage as for exchange'
-  const found = `at ${at} an exchange took a client's address from an actor of this issuer: here it names none of it`
-  return [{ step: 'forwarder', ok: false, expected, found }]
+async function forwarderSteps({ id }: Issuer, { forwardingOf }: IssuerCheckOptions): Promise<readonly IssuerStep[]> {
+  const forwarding = await forwardingOf(id)
+  const step = { step: 'forwarder', expected: 'CAUSEWAY_FORWARDERS is the same for manage as for exchange' }
+  switch (forwarding.kind) {
+    case 'named':
+    case 'unseen':
+      return []
+    case 'seen': {
+      const { at } = forwarding
+      const found = `at ${at} an exchange took a client's address from an actor of this issuer: here it names none of it`
+      return [{ ...step, ok: false, found }]
+    }
+    case 'unknown':
+      return [{ ...step, ok: null, found: 'cannot be told: the decision log cannot be queried now' }]
+  }
 }
 
 /** How the platforms spell themselves. What an issuer's own discovery document says counts more. */

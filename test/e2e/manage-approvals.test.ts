@@ -423,6 +423,21 @@ describe('an issuer', () => {
     })
   })
 
+  test('of which the records cannot tell now whether an exchange did counts as such', async () => {
+    const id = `untold-${randomUUID().slice(0, 8)}`
+    await stack.documents.container('issuers').items.create(issuerOf(id))
+    const { etag } = (await manage(`issuers/${id}`)).body
+    await guardedBy({ issuer: 'aks-local' }, { conditions: { network: { in: ['10.0.0.0/8'] } } })
+    const removeFault = stack.cosmos.faults.add({ container: 'decisions', action: 'query', status: 503 })
+    const changed = await put(
+      id,
+      issuerOf(id, { keys: { jwksUri: 'https://elsewhere.example/keys' } }),
+      toReplace(etag),
+    )
+    removeFault()
+    expect(changed.status).toBe(202)
+  })
+
   test.each<[string, Document]>([
     ['a network', { network: { notIn: ['10.0.0.0/8'] } }],
     ['a country', { geography: { clientCountry: ['DE'] } }],
@@ -547,8 +562,42 @@ describe('an issuer', () => {
     expect((await put(id, issuerOf(id), toCreate)).status).toBe(202)
   })
 
-  test('is made by one person where such guardrails are about every issuer alike', async () => {
-    await guardrailOn({ issuer: '*', namespace: 'nowhere' })
+  test.each<[string, Document, Document]>([
+    ['a namespace', { namespace: 'nowhere' }, { kind: 'oidc' }],
+    ['a service account', { serviceAccount: 'nobody' }, { kind: 'oidc' }],
+    ['its uid', { serviceAccountUid: 'none' }, { kind: 'entra' }],
+    ['a pod', { pod: 'none-*' }, { relax: ['unbound'] }],
+    ['a node', { node: 'none' }, { relax: ['unbound'] }],
+    ['a subject', { subject: 'nobody' }, { audiences: ['api://other'] }],
+  ])('is not led past such a guardrail on %s, as what it is or anew, by one person', async (_, members, changes) => {
+    const id = `team-${randomUUID().slice(0, 8)}`
+    const { etag } = (await put(id, issuerOf(id), toCreate)).body
+    await guardrailOn({ issuer: '*', ...members })
+    const same = { relax: [], users: false, enabled: true, keys: { discovery: true } }
+    const relabelled = await put(id, issuerOf(id, { labels: { seen: 'again' }, ...same }), toReplace(etag))
+    expect(relabelled.status).toBe(200)
+    expect((await put(id, issuerOf(id, changes), toReplace(relabelled.body['etag']))).status).toBe(202)
+    expect((await put(`${id}-b`, issuerOf(`${id}-b`, changes), toCreate)).status).toBe(202)
+  })
+
+  test.each<[string, Document, Document]>([
+    ['a claim', { claims: { '/environment': ['dev'] } }, { keepClaims: ['environment'] }],
+    [
+      'posture',
+      { posture: [{ of: 'cluster', signal: 'drift', require: { '/seen': { equals: true } }, maxAge: 'PT1H' }] },
+      { keys: { jwksUri: 'https://elsewhere.example/keys' } },
+    ],
+  ])('is not led past such a guardrail that asks for %s by one person', async (_, conditions, changes) => {
+    const id = `team-${randomUUID().slice(0, 8)}`
+    const { etag } = (await put(id, issuerOf(id), toCreate)).body
+    await guardrailOn({ issuer: '*' }, { conditions, notBefore: '2100-01-01T00:00:00Z' })
+    expect((await put(id, issuerOf(id, changes), toReplace(etag))).status).toBe(202)
+  })
+
+  test('is made by one person where such guardrails are about everyone, by the time and the address', async () => {
+    const network = { notIn: ['10.0.0.0/8'] }
+    const time = [{ from: '07:00', to: '19:00', timeZone: 'UTC' }]
+    await guardrailOn({ issuer: '*' }, { conditions: { network, time }, notBefore: '2100-01-01T00:00:00Z' })
     const id = `team-${randomUUID().slice(0, 8)}`
     expect((await put(id, issuerOf(id), toCreate)).status).toBe(201)
   })
@@ -582,6 +631,9 @@ describe('a calendar', () => {
     const workloads = [{ issuer: '*', namespace: 'nowhere' }]
     const naming = { schema: 1, id, workloads, conditions: window(id), ...rule(id, target) }
     await stack.documents.container('rules').items.create(naming)
+    onTestFinished(async () => {
+      await stack.documents.container('rules').items.upsert({ id, target: rule(id, target)['target'], deleted: true })
+    })
     const now = toReplace(alone.body['etag'])
     expect((await put(id, now)).status).toBe(202)
     expect((await manage(`calendars/${id}`, { method: 'DELETE', headers: now })).status).toBe(202)

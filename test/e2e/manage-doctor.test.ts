@@ -211,6 +211,16 @@ describe('a check of an issuer', () => {
     expect(steps[step]).toMatchObject({ ok: false, found })
   })
 
+  test('tells what the records cannot be asked for as unknown, and everything else as ever', async () => {
+    const removeFault = stack.cosmos.faults.add({ container: 'decisions', action: 'query', status: 503 })
+    const answer = await manage('POST', 'issuers/aks-local/check')
+    removeFault()
+    expect({ status: answer.status, ok: answer.body['ok'] }).toEqual({ status: 200, ok: true })
+    const { forwarder, keys } = byName(answer.body['steps'])
+    expect(forwarder).toMatchObject({ ok: null, found: /cannot be told/ })
+    expect(keys).toMatchObject({ ok: true })
+  })
+
   test('with a token tells which check it fails, and the rule for its workload, and never the token', async () => {
     const id = await register('issuers', 'aks-local', { audiences: ['api://another'], enabled: false })
     const pod = await stack.podToken()
