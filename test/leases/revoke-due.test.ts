@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Account, Minter, RevocationEvidence } from '../../shared/credentials/credential-provider.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
 import type { DecisionEntry } from '../../shared/decisions/record.ts'
@@ -415,6 +415,54 @@ describe('a backlog of thousands', () => {
     const { revoked } = await run({ signal: time.signal })
     expect(revoked).toBeGreaterThanOrEqual(100)
     expect(revoked).toBeLessThan(110)
+  })
+})
+
+describe('servers that drop what is sent to them', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  /** Leases of servers, one list after the other as they are due. */
+  async function due(servers: Readonly<Record<string, { readonly count: number; readonly leases: number }>>) {
+    const lease = await activeLease()
+    store.leases.clear()
+    let dueAt = noon
+    for (const [name, { count, leases }] of Object.entries(servers)) {
+      for (let number = 0; number < count * leases; number++) {
+        const settings = { host: `${name}-${number % count}` }
+        const id = `${settings.host}/${number}`
+        const at = new Date(++dueAt).toISOString()
+        store.put({ ...lease, id, account: id, state: 'active', settings, location: settings.host, dueAt: at })
+      }
+    }
+    clock.time = Date.parse(lease.expiresAt)
+  }
+
+  /** A run of 50 seconds. A server that is dead takes six to fail, one that is well a tenth of one. */
+  async function runBeside(): Promise<WhatCame> {
+    const time = new AbortController()
+    revoke = async ({ name }) => {
+      const isDead = name.startsWith('dead')
+      await new Promise(resolve => setTimeout(resolve, isDead ? 6_000 : 100))
+      if (isDead) throw unavailable('target_unavailable')
+      return evidence
+    }
+    setTimeout(() => time.abort(), 50_000)
+    const running = run({ signal: time.signal })
+    await vi.advanceTimersByTimeAsync(60_000)
+    return running
+  }
+
+  test.each([
+    ['a few', 4],
+    ['more than may wait', 60],
+  ])('keep none from those that are well, also where there are 150 of them with %s leases each', async (_, leases) => {
+    await due({ dead: { count: 150, leases }, well: { count: 3, leases: 100 } })
+    expect(await runBeside()).toMatchObject({ revoked: 300 })
   })
 })
 
