@@ -20,7 +20,7 @@ import { findUsers, revokeAccount } from './mysql-revocation.ts'
 import { type MysqlScope, type MysqlSettings, mysqlScope, mysqlSettings } from './mysql-settings.ts'
 import { Secret } from './secret.ts'
 import type { ReadSecret } from './secret-reference.ts'
-import { withAnswer } from './server-answers.ts'
+import { answersAt, type WithAnswer } from './server-answers.ts'
 
 interface Dependencies {
   readonly readSecret: ReadSecret
@@ -50,6 +50,7 @@ class MysqlMinter implements Minter<MysqlScope> {
   readonly #now: () => number
   readonly #minting: MysqlPool
   readonly #revoking: MysqlPool
+  readonly #withAnswer: WithAnswer
 
   constructor(settings: MysqlSettings, dependencies: Dependencies) {
     const { readSecret, now } = dependencies
@@ -58,6 +59,7 @@ class MysqlMinter implements Minter<MysqlScope> {
     this.#now = now
     this.#minting = new MysqlPool(settings, settings.admin, readSecret)
     this.#revoking = settings.revoker ? new MysqlPool(settings, settings.revoker, readSecret) : this.#minting
+    this.#withAnswer = answersAt(settings)
   }
 
   async mint(account: Account<MysqlScope>, secret: Secret, permission: Permission): Promise<MintedCredential> {
@@ -94,7 +96,7 @@ class MysqlMinter implements Minter<MysqlScope> {
       const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(account, signal)) }
     } catch (error) {
-      throw await withAnswer(failureOfRevocation(error, signal), this.#settings, signal)
+      throw await this.#withAnswer(failureOfRevocation(error, signal), signal)
     }
   }
 

@@ -25,7 +25,7 @@ import {
 } from './postgresql-settings.ts'
 import { Secret } from './secret.ts'
 import type { ReadSecret } from './secret-reference.ts'
-import { withAnswer } from './server-answers.ts'
+import { answersAt, type WithAnswer } from './server-answers.ts'
 
 interface Dependencies {
   readonly readSecret: ReadSecret
@@ -51,6 +51,7 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
   readonly #now: () => number
   readonly #minting: PostgresqlPool
   readonly #revoking: PostgresqlPool
+  readonly #withAnswer: WithAnswer
 
   constructor(settings: PostgresqlSettings, dependencies: Dependencies) {
     const { readSecret, now } = dependencies
@@ -59,6 +60,7 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
     this.#now = now
     this.#minting = new PostgresqlPool(settings, settings.admin, readSecret)
     this.#revoking = settings.revoker ? new PostgresqlPool(settings, settings.revoker, readSecret) : this.#minting
+    this.#withAnswer = answersAt(settings)
   }
 
   async mint(account: Account<PostgresqlScope>, secret: Secret, permission: Permission): Promise<MintedCredential> {
@@ -95,7 +97,7 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
       const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(scopes, signal)) }
     } catch (error) {
-      throw await withAnswer(failureOfRevocation(error, signal), this.#settings, signal)
+      throw await this.#withAnswer(failureOfRevocation(error, signal), signal)
     }
   }
 

@@ -5,7 +5,15 @@ import { type ExchangeError, type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease, StoredLease } from './lease.ts'
-import { absenceCountsFrom, accountOf, cannotBeAsked, ending, isAboutServer, sessionEndingOf } from './lease-states.ts'
+import {
+  absenceCountsFrom,
+  accountOf,
+  cannotBeAsked,
+  ending,
+  isAboutServer,
+  isUnknown,
+  sessionEndingOf,
+} from './lease-states.ts'
 import type { QuotaPlaces } from './quota.ts'
 
 export interface RevokeLeaseOptions {
@@ -92,11 +100,12 @@ async function endAccount(
 }
 
 /**
- * The lease without an operator's word, unless its server could not be asked: whatever else came of asking says that it
- * is there, and the word must not end the lease at a later outage.
+ * The lease without an operator's word, unless its server could not be asked, or nobody can tell: whatever else came of
+ * asking says that it is there, and the word must not end the lease at a later outage.
  */
 function contradicted({ lease, etag }: StoredLease, { reason, detail }: ExchangeError): StoredLease {
-  return cannotBeAsked(reason, detail) ? { lease, etag } : { lease: { ...lease, attested: undefined }, etag }
+  const stands = cannotBeAsked(reason, detail) || isUnknown(reason, detail)
+  return stands ? { lease, etag } : { lease: { ...lease, attested: undefined }, etag }
 }
 
 /** Marks the lease as ending and takes it for this run. Undefined where another run was first. */

@@ -569,6 +569,17 @@ describe('a lease whose account an operator says is gone', () => {
     expect(only().attested).toBe(undefined)
   })
 
+  test('stays while nobody can tell whether its server is there, and ends by that once it is known to be gone', async () => {
+    await attested()
+    revoke = () => Promise.reject(unavailable('target_unavailable', { detail: { answer: 'unknown' } }))
+    expect(await run()).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoking', attested: { reason: 'decommissioned' } })
+    clock.time = Date.parse(only().dueAt)
+    revoke = () => Promise.reject(unavailable('target_unavailable'))
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'attested' })
+  })
+
   test('stays where the end of its run broke off the asking', async () => {
     await attested()
     const time = new AbortController()
