@@ -28,11 +28,16 @@ const showNothing: readonly unknown[] = ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNRE
  * Tells, where nothing was heard of the server, with `answer` in the failure's detail that something takes connections at
  * its address (`connects`) or that nobody can tell (`unknown`). A certificate that does not count, a login that takes
  * too long or a secret that cannot be read are no sign that a server is gone: the account may be there, and work.
+ *
+ * It looks once for each `signal`, which is one run's: what is lost on a server that hangs is lost to others.
  */
 export function answersAt(place: Place, dial: (options: Place) => Socket = connect): WithAnswer {
+  const looked = new WeakMap<AbortSignal, Promise<Found>>()
   return async (failure, signal) => {
     if (told.has(failure.reason) || 'answer' in failure.detail) return failure
-    const answer = await findAt(() => dial(place), signal)
+    const found = looked.get(signal) ?? findAt(() => dial(place), signal)
+    looked.set(signal, found)
+    const answer = await found
     return answer === 'nothing' ? failure : withDetail(failure, { answer })
   }
 }

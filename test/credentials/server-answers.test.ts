@@ -55,6 +55,17 @@ describe('a server that was not heard', () => {
     expect(told).toMatchObject({ detail: { answer: 'unknown' } })
   })
 
+  test('is looked for once in a run, however many of its leases fail, and again in the next', async () => {
+    const dials = vi.fn(() => new Socket().destroy(coded('ECONNREFUSED')))
+    const withAnswer = answersAt(place, dials)
+    const { signal } = new AbortController()
+    expect(await Promise.all([withAnswer(failure, signal), withAnswer(failure, signal)])).toEqual([failure, failure])
+    expect(await withAnswer(failure, signal)).toBe(failure)
+    expect(dials).toHaveBeenCalledTimes(1)
+    await withAnswer(failure, new AbortController().signal)
+    expect(dials).toHaveBeenCalledTimes(2)
+  })
+
   describe('and drops what is sent to it', () => {
     afterEach(() => {
       vi.useRealTimers()
