@@ -64,7 +64,7 @@ export async function revokeLease(
       left = contradicted(claimed, toExchangeError(error))
       throw error
     })
-    if (askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
+    if (!lease.vacant && askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
     // Before the lease is revoked, since nobody looks at it afterwards.
     await places.free(lease)
     const evidence = { ...seen, run: options.run, attempt: lease.tries }
@@ -83,13 +83,15 @@ export async function revokeLease(
 }
 
 /**
- * Ends the account. Where its server cannot be asked, what an operator says of it is what there is to see; not where the
- * run's end broke off the asking, since a server that is well looks the same then.
+ * Ends the account, where one may have been made: of a vacant lease that is claimed there is none, and never will be.
+ * Where its server cannot be asked, what an operator says of it is what there is to see; not where the run's end broke
+ * off the asking, since a server that is well looks the same then.
  */
 async function endAccount(
   lease: Lease,
   { minterOf, now, signal }: RevokeLeaseOptions,
 ): Promise<NonNullable<Lease['evidence']>> {
+  if (lease.vacant) return { sessionsEnded: 0, absent: 'never-made', at: new Date(now()).toISOString() }
   try {
     return await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
   } catch (error) {
