@@ -10,6 +10,7 @@ import type {
   RevocationEvidence,
   SessionEnding,
 } from './credential-provider.ts'
+import { databaseCredential } from './database-credential.ts'
 import { checkMysql } from './mysql-check.ts'
 import { failureOfQuery, failureOfRevocation } from './mysql-failure.ts'
 import { mintAccount } from './mysql-mint.ts'
@@ -71,16 +72,8 @@ class MysqlMinter implements Minter<MysqlScope> {
   }
 
   describe(account: Account<MysqlScope>, secret: Secret): Credential {
-    const { host, port, database, tls } = this.#settings
-    const username = account.name
-    const uri = connectionUri(this.#settings, username, secret)
-    const fields = { username, password: secret, host, port, database, uri }
-    return {
-      secret,
-      fields: tls.ca === undefined ? fields : { ...fields, caCertificate: tls.ca },
-      reference: { account: username },
-      expiresAt: account.expiresAt,
-    }
+    const uri = connectionUri(this.#settings, account.name, secret)
+    return databaseCredential(this.#settings, account, { secret, uri })
   }
 
   /** Before `mintUntil` a minter that is still at work may yet make the account: the caller looks again after it. */

@@ -10,6 +10,7 @@ import type {
   Permission,
   SessionEnding,
 } from './credential-provider.ts'
+import { databaseCredential } from './database-credential.ts'
 import { checkPostgresql } from './postgresql-check.ts'
 import { countDefinedBy, type PostgresqlRevocationEvidence } from './postgresql-defined-by-roles.ts'
 import { failureOfQuery, failureOfRevocation } from './postgresql-failure.ts'
@@ -71,15 +72,8 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
   }
 
   describe(account: Account<PostgresqlScope>, secret: Secret): Credential {
-    const { host, port, database, tls } = this.#settings
     const uri = connectionUri(this.#settings, account.name, secret)
-    const fields = { username: account.name, password: secret, host, port, database, uri }
-    return {
-      secret,
-      fields: tls.ca === undefined ? fields : { ...fields, caCertificate: tls.ca },
-      reference: { account: account.name },
-      expiresAt: account.expiresAt,
-    }
+    return databaseCredential(this.#settings, account, { secret, uri })
   }
 
   /** Before `mintUntil` a minter that is still at work may yet make the account: the caller looks again after it. */
