@@ -23,6 +23,10 @@ const stillAnswers =
   'the server of the lease, or something else at its address, still answers ("answer" in its lastDetail): the account may ' +
   'work. If that is not its server, let the name lead nowhere until the lease has ended'
 
+const unknown =
+  'it could not be told whether anything is at the address of the server ("answer": "unknown" in its lastDetail), since ' +
+  'the gateway had no sockets, network or DNS, or no time: the account may work. Say it again after the timer has tried it once more'
+
 /** Takes the operator's word that the account of a stuck lease is gone. */
 export function answerGone(asked: Asked): Answering {
   const { request, manage } = asked
@@ -40,5 +44,6 @@ export function answerGone(asked: Asked): Answering {
 }
 
 function refusalOf({ state, lastDetail = {} }: ShownLease): string {
-  return state === 'revoking' && 'answer' in lastDetail ? stillAnswers : notForOperators
+  if (state !== 'revoking' || !('answer' in lastDetail)) return notForOperators
+  return lastDetail['answer'] === 'unknown' ? unknown : stillAnswers
 }

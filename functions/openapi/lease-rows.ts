@@ -23,7 +23,9 @@ const lease = z.looseObject({
   dueAt: time,
   attempts: z.int(),
   lastError: z.string().optional(),
-  evidence: z.looseObject({ sessionsEnded: z.number(), absent: z.literal(true), at: time }).optional(),
+  evidence: z
+    .looseObject({ sessionsEnded: z.number(), absent: z.literal([true, 'attested', 'never-made']), at: time })
+    .optional(),
 })
 
 /** In a list, one whose document cannot be read is named. */

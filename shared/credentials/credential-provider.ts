@@ -94,8 +94,9 @@ export interface Minter<Scope> {
   /**
    * Ends the account and its sessions, and sees it absent. Succeeds when it is already gone. From its first step on there
    * is no new session. Throws 503 `sessions_busy` where sessions are left to finish a transaction, `server_changed`
-   * where it is absent on another server than it was made on. Anything else has an `answer` in its detail where the
-   * server, or whatever is at its address, still answers.
+   * where it is absent on another server than it was made on. Anything else has an `answer` in its detail, unless
+   * nothing is at the server's address: what the server said, `connects` where all that is known is that something
+   * takes connections there, or `unknown` where nobody can tell.
    */
   revoke(account: Account<Scope>, ending: SessionEnding, signal: AbortSignal): Promise<RevocationEvidence>
   /** What this deployment has made there: every account whose name begins with `prefix`. */

@@ -10,6 +10,7 @@ import type {
   RevocationEvidence,
   SessionEnding,
 } from './credential-provider.ts'
+import { databaseCredential } from './database-credential.ts'
 import { checkMysql } from './mysql-check.ts'
 import { failureOfQuery, failureOfRevocation } from './mysql-failure.ts'
 import { mintAccount } from './mysql-mint.ts'
@@ -20,7 +21,7 @@ import { findUsers, revokeAccount } from './mysql-revocation.ts'
 import { type MysqlScope, type MysqlSettings, mysqlScope, mysqlSettings } from './mysql-settings.ts'
 import { Secret } from './secret.ts'
 import type { ReadSecret } from './secret-reference.ts'
-import { withAnswer } from './server-answers.ts'
+import { answersAt, type WithAnswer } from './server-answers.ts'
 
 interface Dependencies {
   readonly readSecret: ReadSecret
@@ -50,6 +51,7 @@ class MysqlMinter implements Minter<MysqlScope> {
   readonly #now: () => number
   readonly #minting: MysqlPool
   readonly #revoking: MysqlPool
+  readonly #withAnswer: WithAnswer
 
   constructor(settings: MysqlSettings, dependencies: Dependencies) {
     const { readSecret, now } = dependencies
@@ -58,6 +60,7 @@ class MysqlMinter implements Minter<MysqlScope> {
     this.#now = now
     this.#minting = new MysqlPool(settings, settings.admin, readSecret)
     this.#revoking = settings.revoker ? new MysqlPool(settings, settings.revoker, readSecret) : this.#minting
+    this.#withAnswer = answersAt(settings)
   }
 
   async mint(account: Account<MysqlScope>, secret: Secret, permission: Permission): Promise<MintedCredential> {
@@ -69,16 +72,8 @@ class MysqlMinter implements Minter<MysqlScope> {
   }
 
   describe(account: Account<MysqlScope>, secret: Secret): Credential {
-    const { host, port, database, tls } = this.#settings
-    const username = account.name
-    const uri = connectionUri(this.#settings, username, secret)
-    const fields = { username, password: secret, host, port, database, uri }
-    return {
-      secret,
-      fields: tls.ca === undefined ? fields : { ...fields, caCertificate: tls.ca },
-      reference: { account: username },
-      expiresAt: account.expiresAt,
-    }
+    const uri = connectionUri(this.#settings, account.name, secret)
+    return databaseCredential(this.#settings, account, { secret, uri })
   }
 
   /** Before `mintUntil` a minter that is still at work may yet make the account: the caller looks again after it. */
@@ -94,7 +89,7 @@ class MysqlMinter implements Minter<MysqlScope> {
       const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(account, signal)) }
     } catch (error) {
-      throw await withAnswer(failureOfRevocation(error, signal), this.#settings, signal)
+      throw await this.#withAnswer(failureOfRevocation(error, signal), signal)
     }
   }
 

@@ -10,6 +10,7 @@ import type {
   Permission,
   SessionEnding,
 } from './credential-provider.ts'
+import { databaseCredential } from './database-credential.ts'
 import { checkPostgresql } from './postgresql-check.ts'
 import { countDefinedBy, type PostgresqlRevocationEvidence } from './postgresql-defined-by-roles.ts'
 import { failureOfQuery, failureOfRevocation } from './postgresql-failure.ts'
@@ -25,7 +26,7 @@ import {
 } from './postgresql-settings.ts'
 import { Secret } from './secret.ts'
 import type { ReadSecret } from './secret-reference.ts'
-import { withAnswer } from './server-answers.ts'
+import { answersAt, type WithAnswer } from './server-answers.ts'
 
 interface Dependencies {
   readonly readSecret: ReadSecret
@@ -51,6 +52,7 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
   readonly #now: () => number
   readonly #minting: PostgresqlPool
   readonly #revoking: PostgresqlPool
+  readonly #withAnswer: WithAnswer
 
   constructor(settings: PostgresqlSettings, dependencies: Dependencies) {
     const { readSecret, now } = dependencies
@@ -59,6 +61,7 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
     this.#now = now
     this.#minting = new PostgresqlPool(settings, settings.admin, readSecret)
     this.#revoking = settings.revoker ? new PostgresqlPool(settings, settings.revoker, readSecret) : this.#minting
+    this.#withAnswer = answersAt(settings)
   }
 
   async mint(account: Account<PostgresqlScope>, secret: Secret, permission: Permission): Promise<MintedCredential> {
@@ -69,15 +72,8 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
   }
 
   describe(account: Account<PostgresqlScope>, secret: Secret): Credential {
-    const { host, port, database, tls } = this.#settings
     const uri = connectionUri(this.#settings, account.name, secret)
-    const fields = { username: account.name, password: secret, host, port, database, uri }
-    return {
-      secret,
-      fields: tls.ca === undefined ? fields : { ...fields, caCertificate: tls.ca },
-      reference: { account: account.name },
-      expiresAt: account.expiresAt,
-    }
+    return databaseCredential(this.#settings, account, { secret, uri })
   }
 
   /** Before `mintUntil` a minter that is still at work may yet make the account: the caller looks again after it. */
@@ -95,7 +91,7 @@ class PostgresqlMinter implements Minter<PostgresqlScope> {
       const evidence = { ...sessions, absent: true as const, at: new Date(this.#now()).toISOString() }
       return { ...evidence, ...(await this.#leftBy(scopes, signal)) }
     } catch (error) {
-      throw await withAnswer(failureOfRevocation(error, signal), this.#settings, signal)
+      throw await this.#withAnswer(failureOfRevocation(error, signal), signal)
     }
   }
 

@@ -1,5 +1,16 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { type ExchangeError, type Reason, withDetail } from '../errors.ts'
+
+interface Place {
+  readonly host: string
+  readonly port: number
+}
+
+/** What may be at a server's address: something that takes connections, nothing, or nobody can tell. */
+type Found = 'connects' | 'nothing' | 'unknown'
+
+/** Adds what is at the server's address to the failure of a revocation. */
+export type WithAnswer = (failure: ExchangeError, signal: AbortSignal) => Promise<unknown>
 
 /** Of these the server was asked and told something, or nobody has the time to ask it. */
 const told: ReadonlySet<Reason> = new Set(['target_refused', 'sessions_busy', 'server_changed', 'deadline'])
@@ -8,24 +19,48 @@ const told: ReadonlySet<Reason> = new Set(['target_refused', 'sessions_busy', 's
 const patience = 3_000
 
 /**
- * The failure of a revocation, with `answer: "connects"` in its detail where nothing was heard of the server and yet
- * something takes connections at its address. A certificate that does not count, a login that takes too long or a secret
- * that cannot be read are no sign that a server is gone: the account may be there, and work.
+ * Nobody listens, or there is no such name or host. Any other error may be a fault on our own side: no sockets, no ports
+ * or no network left, or a resolver that does not answer.
  */
-export async function withAnswer(
-  failure: ExchangeError,
-  place: { readonly host: string; readonly port: number },
-  signal: AbortSignal,
-): Promise<unknown> {
-  if (told.has(failure.reason) || 'answer' in failure.detail) return failure
-  return (await connects(place, signal)) ? withDetail(failure, { answer: 'connects' }) : failure
+const showNothing: readonly unknown[] = ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH']
+
+/**
+ * Tells, where nothing was heard of the server, with `answer` in the failure's detail that something takes connections at
+ * its address (`connects`) or that nobody can tell (`unknown`). A certificate that does not count, a login that takes
+ * too long or a secret that cannot be read are no sign that a server is gone: the account may be there, and work.
+ *
+ * It looks once for each `signal`, which is one run's: what is lost on a server that hangs is lost to others.
+ */
+export function answersAt(place: Place, dial: (options: Place) => Socket = connect): WithAnswer {
+  const looked = new WeakMap<AbortSignal, Promise<Found>>()
+  return async (failure, signal) => {
+    if (told.has(failure.reason) || 'answer' in failure.detail) return failure
+    const found = looked.get(signal) ?? findAt(() => dial(place), signal)
+    looked.set(signal, found)
+    const answer = await found
+    return answer === 'nothing' ? failure : withDetail(failure, { answer })
+  }
 }
 
-/** Whether something takes connections there. It is told nothing. */
-function connects({ host, port }: Parameters<typeof withAnswer>[1], signal: AbortSignal): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)])
-  const socket = connect({ host, port, signal: limit })
-  socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-  return promise.finally(() => socket.destroy())
+/** Whatever takes the connection is told nothing. */
+function findAt(open: () => Socket, signal: AbortSignal): Promise<Found> {
+  if (signal.aborted) return Promise.resolve('unknown')
+  const { promise, resolve } = Promise.withResolvers<Found>()
+  const isOver = setTimeout(() => resolve('nothing'), patience)
+  const giveUp = () => resolve('unknown')
+  signal.addEventListener('abort', giveUp, { once: true })
+  const socket = open()
+  socket.on('connect', () => resolve('connects')).on('error', error => resolve(foundBy(error)))
+  return promise.finally(() => {
+    clearTimeout(isOver)
+    signal.removeEventListener('abort', giveUp)
+    socket.destroy()
+  })
+}
+
+/** A name may stand for several addresses: nothing is there where none of them has anything. */
+function foundBy(error: Error): Found {
+  const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error]
+  const isNothing = errors.every(one => one instanceof Error && 'code' in one && showNothing.includes(one.code))
+  return isNothing ? 'nothing' : 'unknown'
 }

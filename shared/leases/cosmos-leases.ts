@@ -30,7 +30,10 @@ export interface LeaseStore {
   burdenOf(target: string, since: number, budgets: Target['budgets']): Promise<Burden>
   /** The state of the lease of each of these accounts, whatever its target. Accounts without one are not in it. */
   statesOf(accounts: readonly string[]): Promise<ReadonlyMap<string, Lease['state'] | 'unreadable'>>
-  /** What the timer must look at by now, the longest overdue first, but for what is known to be at one of these locations. */
+  /**
+   * What the timer must look at by now, the longest overdue first, but for what is known to be at one of these locations
+   * and has an account there, perhaps.
+   */
   due(now: number, without: readonly string[]): AsyncIterable<StoredLease | UnreadableLease>
 }
 
@@ -128,7 +131,8 @@ export function cosmosLeases(container: Container): LeaseStore {
       const query = {
         query:
           'SELECT * FROM c WHERE c.state IN ("reserved", "active", "revoking") AND c.dueAt <= @now ' +
-          'AND (NOT IS_DEFINED(c.location) OR NOT ARRAY_CONTAINS(@without, c.location)) ORDER BY c.dueAt',
+          'AND (NOT IS_DEFINED(c.location) OR NOT ARRAY_CONTAINS(@without, c.location) OR c.vacant = true) ' +
+          'ORDER BY c.dueAt',
         parameters: [
           { name: '@now', value: new Date(now).toISOString() },
           { name: '@without', value: [...without] },

@@ -53,10 +53,16 @@ export function attestedGone(lease: Lease, reason: string, now: number): Lease |
 
 /**
  * Whether a revocation failed since the server of the lease is another by now, or nothing answers at its address. One that
- * is full, does not let us in or takes no more than connections has answered: the account may be there, and work.
+ * is full, does not let us in or takes no more than connections has answered: the account may be there, and work. And so
+ * it may where nobody can tell.
  */
 export function cannotBeAsked(reason: string | undefined, detail: Lease['lastDetail'] = {}): boolean {
   return reason === 'server_changed' || (isAboutServer(reason) && detail['answer'] === undefined)
+}
+
+/** Whether a revocation failed and nobody can tell whether its server is there: a fault on our own side, it may be. */
+export function isUnknown(reason: string | undefined, detail: Lease['lastDetail'] = {}): boolean {
+  return isAboutServer(reason) && detail['answer'] === 'unknown'
 }
 
 /** Whether the next lease of the same server would fail alike. */

@@ -58,7 +58,10 @@ export const leaseDocument = z.object({
   expiresAt: instant,
   /** When the timer must look at it: it ends a lease that is still there then. */
   dueAt: instant,
-  /** The minter is certain that nothing was made: the next exchange may try under the same generation. */
+  /**
+   * The minter is certain that nothing was made: the next exchange may try under the same generation. Once the lease is
+   * on its way out nobody may, so it ends without its server.
+   */
   vacant: z.boolean().default(false),
   /** What becomes of its sessions when it expires, as its target said. */
   onExpiry: z.enum(['end-sessions', 'finish-transactions']).default('end-sessions'),
@@ -82,8 +85,11 @@ export const leaseDocument = z.object({
       run: z.string().optional(),
       sessionsFound: z.number().optional(),
       sessionsEnded: z.number(),
-      /** It was looked for and was not there; or an operator says so, and its server could not be asked. */
-      absent: z.union([z.literal(true), z.literal('attested')]),
+      /**
+       * It was looked for and was not there; or an operator says so, and its server could not be asked; or its minter
+       * was certain that it made none, and nobody was asked.
+       */
+      absent: z.literal([true, 'attested', 'never-made']),
       at: instant,
       /** What names the account as its definer and cannot be used any more, where the engine keeps such. */
       orphans: z.number().optional(),

@@ -28,9 +28,9 @@ export interface RevocationRun {
 const reportedIds = 20
 
 /**
- * Ends what is due, and what is live and named by a lockdown that revokes leases; a dead server delays no other. It goes
- * on until nothing is left or its time is over. Safe to run twice at once: every step is conditional on the version that
- * was read.
+ * Ends what is due, and what is live and named by a lockdown that revokes leases; servers that answer come before dead
+ * ones. It goes on until nothing is left or its time is over. Safe to run twice at once: every step is conditional on the
+ * version that was read.
  */
 export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRun> {
   const { lockdowns, signal } = options

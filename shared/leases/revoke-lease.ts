@@ -5,7 +5,15 @@ import { type ExchangeError, type Reason, toExchangeError } from '../errors.ts'
 import type { Lockdown } from '../workload/lockdown.ts'
 import type { LeaseStore } from './cosmos-leases.ts'
 import type { Lease, StoredLease } from './lease.ts'
-import { absenceCountsFrom, accountOf, cannotBeAsked, ending, isAboutServer, sessionEndingOf } from './lease-states.ts'
+import {
+  absenceCountsFrom,
+  accountOf,
+  cannotBeAsked,
+  ending,
+  isAboutServer,
+  isUnknown,
+  sessionEndingOf,
+} from './lease-states.ts'
 import type { QuotaPlaces } from './quota.ts'
 
 export interface RevokeLeaseOptions {
@@ -56,7 +64,7 @@ export async function revokeLease(
       left = contradicted(claimed, toExchangeError(error))
       throw error
     })
-    if (askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
+    if (!lease.vacant && askedAt < absenceCountsFrom(lease)) return await lookAgain(claimed, options)
     // Before the lease is revoked, since nobody looks at it afterwards.
     await places.free(lease)
     const evidence = { ...seen, run: options.run, attempt: lease.tries }
@@ -75,13 +83,15 @@ export async function revokeLease(
 }
 
 /**
- * Ends the account. Where its server cannot be asked, what an operator says of it is what there is to see; not where the
- * run's end broke off the asking, since a server that is well looks the same then.
+ * Ends the account, where one may have been made: of a vacant lease that is claimed there is none, and never will be.
+ * Where its server cannot be asked, what an operator says of it is what there is to see; not where the run's end broke
+ * off the asking, since a server that is well looks the same then.
  */
 async function endAccount(
   lease: Lease,
   { minterOf, now, signal }: RevokeLeaseOptions,
 ): Promise<NonNullable<Lease['evidence']>> {
+  if (lease.vacant) return { sessionsEnded: 0, absent: 'never-made', at: new Date(now()).toISOString() }
   try {
     return await minterOf(lease).revoke(accountOf(lease), sessionEndingOf(lease, now()), signal)
   } catch (error) {
@@ -92,11 +102,12 @@ async function endAccount(
 }
 
 /**
- * The lease without an operator's word, unless its server could not be asked: whatever else came of asking says that it
- * is there, and the word must not end the lease at a later outage.
+ * The lease without an operator's word, unless its server could not be asked, or nobody can tell: whatever else came of
+ * asking says that it is there, and the word must not end the lease at a later outage.
  */
 function contradicted({ lease, etag }: StoredLease, { reason, detail }: ExchangeError): StoredLease {
-  return cannotBeAsked(reason, detail) ? { lease, etag } : { lease: { ...lease, attested: undefined }, etag }
+  const stands = cannotBeAsked(reason, detail) || isUnknown(reason, detail)
+  return stands ? { lease, etag } : { lease: { ...lease, attested: undefined }, etag }
 }
 
 /** Marks the lease as ending and takes it for this run. Undefined where another run was first. */

@@ -32,15 +32,18 @@ export interface Taking {
 /** Leases that are marked at once. */
 const markedAtOnce = 10
 
+/** What is ended without asking its server waits for no server. */
+const nowhere = 'nowhere'
+
 /** Takes each lease once, though it may be due and locked down. */
 export function takeLeases({ store, searchLive, mark, noteUnreadable, work, now, signal }: TakingOptions): Taking {
   const taken = new Set<string>()
 
   /** False where its server takes no more at present. */
   function take(found: StoredLease): boolean {
-    const { id, location } = found.lease
+    const { id, vacant, location = locationOf(found.lease) } = found.lease
     if (taken.has(id)) return true
-    const isTaken = work.add(location ?? locationOf(found.lease), found)
+    const isTaken = work.add(vacant ? nowhere : location, found)
     if (isTaken) taken.add(id)
     return isTaken
   }
@@ -50,7 +53,7 @@ export function takeLeases({ store, searchLive, mark, noteUnreadable, work, now,
     for await (const found of store.due(now(), work.closed())) {
       if (signal.aborted) return true
       if ('unreadable' in found) noteUnreadable(found)
-      else if (!take(found) && found.lease.location !== undefined) return false
+      else if (!take(found) && isLeftOut(found.lease)) return false
     }
     return true
   }
@@ -88,6 +91,11 @@ export function takeLeases({ store, searchLive, mark, noteUnreadable, work, now,
       return isAnyLeft
     },
   }
+}
+
+/** Whether the next search leaves it out where its server takes no more. */
+function isLeftOut({ location, vacant }: Lease): boolean {
+  return location !== undefined && !vacant
 }
 
 /** The lockdown that names a lease, where one does. */

@@ -27,27 +27,42 @@ interface Lane<Item> {
 
 /** Pieces of work at once, in all and for one server. */
 const [workers, workersOfServer] = [32, 4]
+/** So many of the workers are for servers of which it is not known that they answer, however much others have to do. */
+const workersToReach = 16
 /**
- * How many may wait, in all, for a server that was reached, and for one that was not: so few that a hundred servers which
- * hang leave room for those that answer.
+ * How many may wait, in all for servers that answer and as many for the others, for a server that answers, and for one of
+ * the others. A server for which nothing waits has room in any case: whether it answers shows by its first piece.
  */
 const [mayWait, mayWaitForServer, mayWaitUnreached] = [5_000, 500, 50]
 /** A server that could not be reached so often, and not once between, is left alone by this run. */
 const tries = 3
 
 /**
- * Works for many servers at once, in turn, so that a dead or slow one delays no other: a server has one worker until it
- * was reached, and four at most. `work` must not throw.
+ * Works for many servers at once. Those that answer come first, then those that were not tried yet, each in turn: servers
+ * that hang delay the others by the time of a first try. A server has one worker until it was reached, and four at most.
+ * `work` must not throw.
  */
 export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signal: AbortSignal): WorkByServer<Item> {
   const lanes = new Map<string, Lane<Item>>()
-  let [running, waiting] = [0, 0]
+  let running = 0
   const whenOneIsDone: (() => void)[] = []
 
   function nextLane(): Lane<Item> | undefined {
-    return [...lanes.values()].find(
+    const all = [...lanes.values()]
+    const ready = all.filter(
       ({ waiting, running, reached }) => waiting.length > 0 && running < Math.min(workersOfServer, 1 + reached),
     )
+    const answering = ready.find(answers)
+    const others = ready.filter(lane => !answers(lane))
+    const other = others.find(({ unreachable }) => unreachable === 0) ?? others[0]
+    const reaching = sum(all.filter(lane => !answers(lane)).map(({ running }) => running))
+    return reaching < workersToReach ? (other ?? answering) : (answering ?? other)
+  }
+
+  /** Whether as much waits for lanes of its kind as `most` says: neither kind takes the other's room. */
+  function isCrowded(lane: Lane<Item>, most: number): boolean {
+    const alike = [...lanes.values()].filter(other => answers(other) === answers(lane))
+    return sum(alike.map(({ waiting }) => waiting.length)) >= most
   }
 
   /** To the end of the line. */
@@ -64,7 +79,7 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
     lane.running -= 1
     lane[contact] += 1
     if (contact === 'reached') lane.unreachable = 0
-    if (isGivenUp(lane)) waiting -= lane.waiting.splice(0).length
+    if (isGivenUp(lane)) lane.waiting.length = 0
     hadItsTurn(lane)
     startMore()
     for (const tell of whenOneIsDone.splice(0)) tell()
@@ -75,7 +90,6 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
       const lane = nextLane()
       const item = lane?.waiting.shift()
       if (!lane || item === undefined) break
-      waiting -= 1
       hadItsTurn(lane)
       void workOne(lane, item)
     }
@@ -85,9 +99,10 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
     return new Promise(resolve => whenOneIsDone.push(resolve))
   }
 
-  /** Half of what it may have waiting: looking for more is worth it then. */
+  /** Nothing waits, or half of what may: looking for more is worth it then. */
   function hasRoom(lane: Lane<Item>): boolean {
-    return lane.waiting.length <= mostWaitingOf(lane) / 2 && waiting <= mayWait / 2
+    const { length } = lane.waiting
+    return length === 0 || (length <= mostWaitingOf(lane) / 2 && !isCrowded(lane, mayWait / 2))
   }
 
   return {
@@ -95,10 +110,10 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
       const lane = lanes.get(server) ?? { server, waiting: [], running: 0, reached: 0, unreachable: 0, full: false }
       lanes.set(server, lane)
       if (isGivenUp(lane)) return false
-      lane.full ||= lane.waiting.length >= mostWaitingOf(lane) || waiting >= mayWait
+      const { length } = lane.waiting
+      lane.full ||= length >= mostWaitingOf(lane) || (length > 0 && isCrowded(lane, mayWait))
       if (lane.full) return false
       lane.waiting.push(item)
-      waiting += 1
       startMore()
       return true
     },
@@ -120,10 +135,19 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
   }
 }
 
-function mostWaitingOf({ reached }: Lane<unknown>): number {
-  return reached > 0 ? mayWaitForServer : mayWaitUnreached
+/** It was reached in this run, and at the last try. */
+function answers({ reached, unreachable }: Lane<unknown>): boolean {
+  return reached > 0 && unreachable === 0
+}
+
+function mostWaitingOf(lane: Lane<unknown>): number {
+  return answers(lane) ? mayWaitForServer : mayWaitUnreached
 }
 
 function isGivenUp({ unreachable }: Lane<unknown>): boolean {
   return unreachable >= tries
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }

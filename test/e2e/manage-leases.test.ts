@@ -202,6 +202,15 @@ describe('a lease whose server cannot be asked', () => {
     expect((await stored(id))?.['attested']).toBe(undefined)
   })
 
+  test('is not for an operator to end where nobody can tell whether it is there', async () => {
+    // No connection may be made to that address: it fails on our own side.
+    const id = await stuck('shut', { host: '255.255.255.255' })
+    expect(await stored(id)).toMatchObject({ lastError: 'target_unavailable', lastDetail: { answer: 'unknown' } })
+    const detail = expect.stringContaining('could not be told whether anything is at the address')
+    expect(await gone(id)).toMatchObject({ status: 409, body: { detail } })
+    expect((await stored(id))?.['attested']).toBe(undefined)
+  })
+
   test('is for an operator to end where nothing takes connections, unless something does at the last asking', async () => {
     const id = await stuck('shut', untrusted)
     expect((await gone(id)).status).toBe(202)

@@ -82,7 +82,8 @@ export async function expectNothingForgotten(deployment: Deployment, instance: I
   const records = await deployment.records()
   const recorded = records.flatMap(({ outcome, lease }) => (outcome === 'revoked' && lease ? [lease] : []))
   for (const lease of await deployment.leases()) {
-    expect(lease).toMatchObject({ state: 'revoked', evidence: { absent: true } })
+    const absent = lease.vacant ? 'never-made' : true
+    expect(lease).toMatchObject({ state: 'revoked', evidence: { absent } })
     expect(recorded).toContainEqual(expect.objectContaining({ id: lease.id, evidence: lease.evidence }))
   }
 }

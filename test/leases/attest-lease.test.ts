@@ -68,6 +68,7 @@ describe('it is not for an operator to say', () => {
     ['where its server refused', { lastError: 'target_refused' }],
     ['where PostgreSQL did not let us in', { lastError: 'target_unavailable', lastDetail: { answer: '28P01' } }],
     ['where MySQL was full', { lastError: 'target_unavailable', lastDetail: { answer: 1040 } }],
+    ['where nobody can tell', { lastError: 'target_unavailable', lastDetail: { answer: 'unknown' } }],
     ['where its sessions may finish', { lastError: 'sessions_busy' }],
     ['where nothing was said of why', { lastError: undefined }],
     ['before it has expired', { expiresAt: new Date(noon + 86_400_000).toISOString() }],

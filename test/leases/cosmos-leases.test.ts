@@ -213,6 +213,12 @@ describe('what is due', () => {
     expect(found.map(one => ('lease' in one ? one.lease.target : one.unreadable)).toSorted()).toEqual(['here', 'older'])
   })
 
+  test('is looked for there all the same where nothing was made: nobody has to ask its server', async () => {
+    const vacant = leaseOf('there', { vacant: true, dueAt: new Date(noon).toISOString(), location: 'there' })
+    const { lease } = await created(vacant)
+    expect(await dueBy(noon, ['there'])).toEqual([expect.objectContaining({ lease })])
+  })
+
   test('is told by its id where it is no lease, and keeps no other from being told', async () => {
     const dueAt = new Date(noon).toISOString()
     await container.items.create({ id: 'torn', slot: 'torn', state: 'active', dueAt })

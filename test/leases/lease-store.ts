@@ -111,7 +111,7 @@ export function leaseMemory(): LeaseMemory {
     async *due(now, without): AsyncGenerator<StoredLease | UnreadableLease> {
       const at = new Date(now).toISOString()
       const due = [...leases.values()].filter(({ lease }) => {
-        const isLeftOut = lease.location !== undefined && without.includes(lease.location)
+        const isLeftOut = lease.location !== undefined && without.includes(lease.location) && !lease.vacant
         return lease.state !== 'revoked' && lease.dueAt <= at && !isLeftOut
       })
       yield* unreadable.map(id => ({ unreadable: id }))

@@ -1,10 +1,10 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Account, Minter, RevocationEvidence } from '../../shared/credentials/credential-provider.ts'
 import { Secret } from '../../shared/credentials/secret.ts'
 import type { DecisionEntry } from '../../shared/decisions/record.ts'
 import { unavailable } from '../../shared/errors.ts'
 import type { Lease } from '../../shared/leases/lease.ts'
-import { absenceCountsFrom, locationOf } from '../../shared/leases/lease-states.ts'
+import { absenceCountsFrom, locationOf, minting } from '../../shared/leases/lease-states.ts'
 import { quotaPlaces } from '../../shared/leases/quota.ts'
 import { type RevocationRun, revokeDue } from '../../shared/leases/revoke-due.ts'
 import { searchLive } from '../../shared/leases/search-live.ts'
@@ -77,6 +77,14 @@ async function reservedLease(): Promise<Lease> {
   return (await instanceOn(store, clock).hold(requestOf(), 'decision-1')).stored.lease
 }
 
+/** One of which it is certain that no account was made. */
+async function vacantLease(request = requestOf()): Promise<Lease> {
+  const leases = instanceOn(store, clock)
+  const held = await leases.hold(request, 'decision-1')
+  await leases.abandon(held, 'nothing')
+  return held.stored.lease
+}
+
 function only(): Lease {
   return store.only()
 }
@@ -113,12 +121,10 @@ describe('what is due is ended', () => {
   })
 
   test('a vacant lease, when its window is over', async () => {
-    const leases = instanceOn(store, clock)
-    const held = await leases.hold(requestOf(), 'decision-1')
-    await leases.abandon(held, 'nothing')
+    const { expiresAt } = await vacantLease()
     clock.time += minute
     expect(await run()).toEqual({ revoked: 0, failed: 0, unreadable: [] })
-    clock.time = held.expiresAt
+    clock.time = Date.parse(expiresAt)
     expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect(only().cause).toBe('expired')
   })
@@ -170,6 +176,73 @@ describe('what is due is ended', () => {
     expect([only().state, only().evidence]).toEqual(['revoking', undefined])
     expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
     expect(ended.length).toBe(2)
+  })
+})
+
+describe('a lease of which it is certain that nothing was made', () => {
+  const isDead = () => Promise.reject(unavailable('target_unavailable'))
+  const everything = lockdownDocument.parse({
+    ...{ schema: 1, id: 'incident-7', blocks: 'everything', reason: 'stolen', revokeLeases: true },
+  })
+
+  test('ends without its server, and the evidence says so, in the lease and on record', async () => {
+    const { id, expiresAt } = await vacantLease()
+    clock.time = Date.parse(expiresAt)
+    revoke = isDead
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    const seen = { absent: 'never-made', sessionsEnded: 0, run: runs[0], attempt: 1, at: expiresAt }
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'expired', evidence: seen, ttl: 7 * 86_400 })
+    expect(entries).toMatchObject([{ kind: 'revocation', lease: { id, evidence: seen } }])
+    expect(ended).toEqual([])
+  })
+
+  test('also where its server has failed it before, and where more wait for that server than may', async () => {
+    const vacant = await vacantLease()
+    const other = await activeLease(requestOf({ scopes: ['write'] }))
+    for (let index = 0; index < 200; index++) store.put({ ...other, id: `${other.slot}-${index}`, state: 'active' })
+    clock.time = Date.parse(vacant.expiresAt) + minute
+    store.put({ ...vacant, vacant: true, state: 'revoking', attempts: 9, dueAt: new Date(clock.time).toISOString() })
+    revoke = isDead
+    expect(await run()).toEqual({ revoked: 1, failed: 3, unreadable: [] })
+    expect(store.leases.get(vacant.id)?.lease.state).toBe('revoked')
+  })
+
+  test('and however many there are', async () => {
+    const lease = await vacantLease()
+    clock.time = Date.parse(lease.expiresAt)
+    store.leases.clear()
+    const due = { ...lease, vacant: true, dueAt: lease.expiresAt }
+    for (let index = 0; index < 1_200; index++) store.put({ ...due, id: `${lease.slot}-${index}` })
+    expect(await run()).toEqual({ revoked: 1_200, failed: 0, unreadable: [] })
+  })
+
+  test('leaves its place under a quota to another', async () => {
+    const { lease } = (await instanceOn(store, clock).hold(requestOf({ quota: 1 }), 'decision-1')).stored
+    // Its minter could not free it.
+    store.put({ ...lease, vacant: true, dueAt: lease.mintUntil })
+    clock.time = Date.parse(lease.mintUntil)
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    const another = requestOf({ quota: 1, workload: { ...paymentsApi, pod: { name: 'api-2', uid: 'uid-of-pod-2' } } })
+    expect((await instanceOn(store, clock).hold(another, 'decision-2')).mustMint).toBe(true)
+  })
+
+  test('is left to an exchange that takes it again before it is claimed', async () => {
+    const lease = await vacantLease()
+    store.before('replace', () => store.put(minting(lease, clock.time)))
+    expect(await run({ lockdowns: async () => [everything] })).toEqual({ revoked: 0, failed: 0, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'reserved', vacant: false })
+  })
+
+  test('is not taken again once it is claimed: an exchange makes another account', async () => {
+    const lease = await vacantLease()
+    const write = async (entry: DecisionEntry) => {
+      const { stored, mustMint } = await instanceOn(store, clock).hold(requestOf(), 'decision-2')
+      expect([stored.lease.generation, mustMint]).toEqual([1, true])
+      return { stream: 'hour/boot/0', id: String(entries.push(entry)) }
+    }
+    expect(await run({ lockdowns: async () => [everything], decisions: { write } })).toMatchObject({ revoked: 1 })
+    expect(store.leases.get(lease.id)?.lease).toMatchObject({ state: 'revoked', cause: 'lockdown' })
+    expect([...store.leases.values()].map(({ lease: { state } }) => state)).toEqual(['revoked', 'reserved'])
   })
 })
 
@@ -418,6 +491,54 @@ describe('a backlog of thousands', () => {
   })
 })
 
+describe('servers that drop what is sent to them', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  /** Leases of servers, one list after the other as they are due. */
+  async function due(servers: Readonly<Record<string, { readonly count: number; readonly leases: number }>>) {
+    const lease = await activeLease()
+    store.leases.clear()
+    let dueAt = noon
+    for (const [name, { count, leases }] of Object.entries(servers)) {
+      for (let number = 0; number < count * leases; number++) {
+        const settings = { host: `${name}-${number % count}` }
+        const id = `${settings.host}/${number}`
+        const at = new Date(++dueAt).toISOString()
+        store.put({ ...lease, id, account: id, state: 'active', settings, location: settings.host, dueAt: at })
+      }
+    }
+    clock.time = Date.parse(lease.expiresAt)
+  }
+
+  /** A run of 50 seconds. A server that is dead takes six to fail, one that is well a tenth of one. */
+  async function runBeside(): Promise<WhatCame> {
+    const time = new AbortController()
+    revoke = async ({ name }) => {
+      const isDead = name.startsWith('dead')
+      await new Promise(resolve => setTimeout(resolve, isDead ? 6_000 : 100))
+      if (isDead) throw unavailable('target_unavailable')
+      return evidence
+    }
+    setTimeout(() => time.abort(), 50_000)
+    const running = run({ signal: time.signal })
+    await vi.advanceTimersByTimeAsync(60_000)
+    return running
+  }
+
+  test.each([
+    ['a few', 4],
+    ['more than may wait', 60],
+  ])('keep none from those that are well, also where there are 150 of them with %s leases each', async (_, leases) => {
+    await due({ dead: { count: 150, leases }, well: { count: 3, leases: 100 } })
+    expect(await runBeside()).toMatchObject({ revoked: 300 })
+  })
+})
+
 describe('two runs at once', () => {
   test('write one record of a lease that the first has in hand for less than a minute', async () => {
     const lease = await activeLease()
@@ -519,6 +640,17 @@ describe('a lease whose account an operator says is gone', () => {
     await run()
     expect(only()).toMatchObject({ state: 'revoking', lastError: 'target_unavailable', lastDetail: { answer } })
     expect(only().attested).toBe(undefined)
+  })
+
+  test('stays while nobody can tell whether its server is there, and ends by that once it is known to be gone', async () => {
+    await attested()
+    revoke = () => Promise.reject(unavailable('target_unavailable', { detail: { answer: 'unknown' } }))
+    expect(await run()).toEqual({ revoked: 0, failed: 1, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoking', attested: { reason: 'decommissioned' } })
+    clock.time = Date.parse(only().dueAt)
+    revoke = () => Promise.reject(unavailable('target_unavailable'))
+    expect(await run()).toEqual({ revoked: 1, failed: 0, unreadable: [] })
+    expect(only()).toMatchObject({ state: 'revoked', cause: 'attested' })
   })
 
   test('stays where the end of its run broke off the asking', async () => {

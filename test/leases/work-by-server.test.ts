@@ -90,10 +90,43 @@ describe('work for many servers', () => {
     expect(addToAnother('well', 504).filter(taken => !taken)).toHaveLength(2)
   })
 
-  test('no more than five thousand wait in all', () => {
+  test('no more than five thousand wait for servers that hang, but for the first piece of each', () => {
     const { add } = pieces()
     for (let server = 0; server < 110; server++) add(`slow-${server}`, 51)
-    expect(add('one more', 1)).toEqual([false])
+    expect(add('one more', 2)).toEqual([true, false])
+  })
+
+  test('and they take no room from a server that answers', async () => {
+    const { add, answer } = pieces()
+    add('well', 1)
+    for (let server = 0; server < 110; server++) add(`slow-${server}`, 51)
+    await answer('well', 'reached')
+    expect(add('well', 500).filter(taken => !taken)).toEqual([])
+  })
+
+  test('servers that answer come before those that hang, and a new one before both is tried again', async () => {
+    const { add, running, answer } = pieces()
+    for (let hanging = 0; hanging < 40; hanging++) add(`hanging-${hanging}`, 10)
+    for (let hanging = 0; hanging < 9; hanging++) await answer(`hanging-${hanging}`, 'unreachable')
+    // 40 of them have had, or have, their turn: those that failed wait for another.
+    add('new', 10)
+    await answer('hanging-10', 'unreachable')
+    expect(running('new')).toBe(1)
+    await answer('new', 'reached')
+    await answer('hanging-11', 'unreachable')
+    expect(running('new')).toBe(2)
+  })
+
+  test('half of the workers are for servers that were not reached yet, however much the others have to do', async () => {
+    const { add, running, answer } = pieces()
+    const well = Array.from({ length: 8 }, (_, number) => `well-${number}`)
+    for (const server of well) add(server, 100)
+    for (const server of [...well, ...well, ...well, ...well]) await answer(server, 'reached')
+    expect(well.map(running)).toEqual([4, 4, 4, 4, 4, 4, 4, 4])
+    const hanging = Array.from({ length: 20 }, (_, number) => `hanging-${number}`)
+    for (const server of hanging) add(server, 3)
+    for (let turn = 0; turn < 5; turn++) for (const server of well) await answer(server, 'reached')
+    expect(hanging.filter(running)).toHaveLength(16)
   })
 
   test('a server that was refused work takes more once half of what waits is done, and others meanwhile', async () => {
