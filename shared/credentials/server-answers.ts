@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net'
-import { type ExchangeError, type Reason, withDetail } from '../errors.ts'
+import { connect, isIPv6, type Socket } from 'node:net'
+import { type ExchangeError, type Reason, unavailable, withDetail } from '../errors.ts'
 
 interface Place {
   readonly host: string
@@ -29,15 +29,13 @@ const showNothing: readonly unknown[] = ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNRE
  * its address (`connects`) or that nobody can tell (`unknown`). A certificate that does not count, a login that takes
  * too long or a secret that cannot be read are no sign that a server is gone: the account may be there, and work.
  *
- * It looks once for each `signal`, which is one run's: what is lost on a server that hangs is lost to others.
+ * It looks each time: what was not there a moment ago may be back. Where the signal ends it, the failure is 503 `deadline`.
  */
 export function answersAt(place: Place, dial: (options: Place) => Socket = connect): WithAnswer {
-  const looked = new WeakMap<AbortSignal, Promise<Found>>()
   return async (failure, signal) => {
     if (told.has(failure.reason) || 'answer' in failure.detail) return failure
-    const found = looked.get(signal) ?? findAt(() => dial(place), signal)
-    looked.set(signal, found)
-    const answer = await found
+    const answer = await findAt(() => dial(place), signal)
+    if (signal.aborted) return unavailable('deadline')
     return answer === 'nothing' ? failure : withDetail(failure, { answer })
   }
 }
@@ -58,9 +56,21 @@ function findAt(open: () => Socket, signal: AbortSignal): Promise<Found> {
   })
 }
 
-/** A name may stand for several addresses: nothing is there where none of them has anything. */
+/**
+ * A name may stand for several addresses: nothing is there where none of them has anything. Where one of them says so, an
+ * IPv6 address that there is no way to says nothing else: many a network has no IPv6.
+ */
 function foundBy(error: Error): Found {
   const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error]
-  const isNothing = errors.every(one => one instanceof Error && 'code' in one && showNothing.includes(one.code))
-  return isNothing ? 'nothing' : 'unknown'
+  const others = errors.filter(one => !showsNothing(one))
+  return others.length < errors.length && others.every(isWithoutWay) ? 'nothing' : 'unknown'
+}
+
+function showsNothing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && showNothing.includes(error.code)
+}
+
+function isWithoutWay(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error) || !('address' in error)) return false
+  return error.code === 'ENETUNREACH' && isIPv6(String(error.address))
 }

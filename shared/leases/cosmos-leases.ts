@@ -30,11 +30,16 @@ export interface LeaseStore {
   burdenOf(target: string, since: number, budgets: Target['budgets']): Promise<Burden>
   /** The state of the lease of each of these accounts, whatever its target. Accounts without one are not in it. */
   statesOf(accounts: readonly string[]): Promise<ReadonlyMap<string, Lease['state'] | 'unreadable'>>
-  /**
-   * What the timer must look at by now, the longest overdue first, but for what is known to be at one of these locations
-   * and has an account there, perhaps.
-   */
-  due(now: number, without: readonly string[]): AsyncIterable<StoredLease | UnreadableLease>
+  /** What the timer must look at by now, the longest overdue first. */
+  due(now: number, without: LeftOut): AsyncIterable<StoredLease | UnreadableLease>
+}
+
+/** What is not looked for at present. */
+export interface LeftOut {
+  /** Leases that are known to be at one of these locations, and have an account there, perhaps. */
+  readonly locations: readonly string[]
+  /** Leases for which no account was made, wherever. */
+  readonly vacant: boolean
 }
 
 /** A lease's document that is none: what it stands for cannot be ended until somebody mends it. */
@@ -132,10 +137,10 @@ export function cosmosLeases(container: Container): LeaseStore {
         query:
           'SELECT * FROM c WHERE c.state IN ("reserved", "active", "revoking") AND c.dueAt <= @now ' +
           'AND (NOT IS_DEFINED(c.location) OR NOT ARRAY_CONTAINS(@without, c.location) OR c.vacant = true) ' +
-          'ORDER BY c.dueAt',
+          `${without.vacant ? 'AND (NOT IS_DEFINED(c.vacant) OR c.vacant != true) ' : ''}ORDER BY c.dueAt`,
         parameters: [
           { name: '@now', value: new Date(now).toISOString() },
-          { name: '@without', value: [...without] },
+          { name: '@without', value: [...without.locations] },
         ],
       }
       const pages = container.items.query<Document>(query, { maxItemCount: pageSize })

@@ -4,7 +4,7 @@ import type { Lockdown } from '../workload/lockdown.ts'
 import type { StoredLease } from './lease.ts'
 import { markLockedDown, type RevokeLeaseOptions, revokeLease } from './revoke-lease.ts'
 import type { SearchLive } from './search-live.ts'
-import { lockdownOf, takeLeases } from './take-leases.ts'
+import { lockdownOf, nowhere, takeLeases } from './take-leases.ts'
 import { type Contact, workByServer } from './work-by-server.ts'
 
 export interface RevokeDueOptions extends Omit<RevokeLeaseOptions, 'run'> {
@@ -52,7 +52,7 @@ export async function revokeDue(options: RevokeDueOptions): Promise<RevocationRu
     return outcome === 'unreachable' ? 'unreachable' : 'reached'
   }
 
-  const work = workByServer(end, signal)
+  const work = workByServer(end, signal, { answering: [nowhere] })
   const take = takeLeases({
     ...options,
     work,

@@ -32,8 +32,8 @@ export interface Taking {
 /** Leases that are marked at once. */
 const markedAtOnce = 10
 
-/** What is ended without asking its server waits for no server. */
-const nowhere = 'nowhere'
+/** In place of the server's location for what is ended without asking a server. It waits for none. */
+export const nowhere = 'nowhere'
 
 /** Takes each lease once, though it may be due and locked down. */
 export function takeLeases({ store, searchLive, mark, noteUnreadable, work, now, signal }: TakingOptions): Taking {
@@ -50,7 +50,9 @@ export function takeLeases({ store, searchLive, mark, noteUnreadable, work, now,
 
   /** False where it stopped at a server that takes no more: the next search leaves that one out, however much is due there. */
   async function searchDue(): Promise<boolean> {
-    for await (const found of store.due(now(), work.closed())) {
+    const closed = work.closed()
+    const without = { locations: closed.filter(server => server !== nowhere), vacant: closed.includes(nowhere) }
+    for await (const found of store.due(now(), without)) {
       if (signal.aborted) return true
       if ('unreadable' in found) noteUnreadable(found)
       else if (!take(found) && isLeftOut(found.lease)) return false
@@ -95,7 +97,7 @@ export function takeLeases({ store, searchLive, mark, noteUnreadable, work, now,
 
 /** Whether the next search leaves it out where its server takes no more. */
 function isLeftOut({ location, vacant }: Lease): boolean {
-  return location !== undefined && !vacant
+  return location !== undefined || vacant === true
 }
 
 /** The lockdown that names a lease, where one does. */

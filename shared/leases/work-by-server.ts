@@ -37,12 +37,24 @@ const [mayWait, mayWaitForServer, mayWaitUnreached] = [5_000, 500, 50]
 /** A server that could not be reached so often, and not once between, is left alone by this run. */
 const tries = 3
 
+export interface WorkOptions {
+  /** Servers that answer for certain. */
+  readonly answering?: readonly string[]
+  /** From 0 up to 1. */
+  readonly random?: () => number
+}
+
 /**
- * Works for many servers at once. Those that answer come first, then those that were not tried yet, each in turn: servers
- * that hang delay the others by the time of a first try. A server has one worker until it was reached, and four at most.
+ * Works for many servers at once. Up to half of the workers try servers of which it is not known that they answer: first
+ * those that were not tried yet, in no order, so that none is behind the same ones in every run, then those that failed.
+ * All others work for those that answer, each in turn. A server has one worker until it was reached, and four at most.
  * `work` must not throw.
  */
-export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signal: AbortSignal): WorkByServer<Item> {
+export function workByServer<Item>(
+  work: (item: Item) => Promise<Contact>,
+  signal: AbortSignal,
+  { answering: known = [], random = Math.random }: WorkOptions = {},
+): WorkByServer<Item> {
   const lanes = new Map<string, Lane<Item>>()
   let running = 0
   const whenOneIsDone: (() => void)[] = []
@@ -54,9 +66,15 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
     )
     const answering = ready.find(answers)
     const others = ready.filter(lane => !answers(lane))
-    const other = others.find(({ unreachable }) => unreachable === 0) ?? others[0]
+    const untried = others.filter(({ unreachable }) => unreachable === 0)
+    const other = untried[Math.floor(random() * untried.length)] ?? others[0]
     const reaching = sum(all.filter(lane => !answers(lane)).map(({ running }) => running))
     return reaching < workersToReach ? (other ?? answering) : (answering ?? other)
+  }
+
+  function newLane(server: string): Lane<Item> {
+    const reached = known.includes(server) ? workersOfServer : 0
+    return { server, waiting: [], running: 0, reached, unreachable: 0, full: false }
   }
 
   /** Whether as much waits for lanes of its kind as `most` says: neither kind takes the other's room. */
@@ -107,7 +125,7 @@ export function workByServer<Item>(work: (item: Item) => Promise<Contact>, signa
 
   return {
     add(server, item) {
-      const lane = lanes.get(server) ?? { server, waiting: [], running: 0, reached: 0, unreachable: 0, full: false }
+      const lane = lanes.get(server) ?? newLane(server)
       lanes.set(server, lane)
       if (isGivenUp(lane)) return false
       const { length } = lane.waiting

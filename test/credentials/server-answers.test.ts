@@ -55,15 +55,21 @@ describe('a server that was not heard', () => {
     expect(told).toMatchObject({ detail: { answer: 'unknown' } })
   })
 
-  test('is looked for once in a run, however many of its leases fail, and again in the next', async () => {
-    const dials = vi.fn(() => new Socket().destroy(coded('ECONNREFUSED')))
-    const withAnswer = answersAt(place, dials)
-    const { signal } = new AbortController()
-    expect(await Promise.all([withAnswer(failure, signal), withAnswer(failure, signal)])).toEqual([failure, failure])
-    expect(await withAnswer(failure, signal)).toBe(failure)
-    expect(dials).toHaveBeenCalledTimes(1)
-    await withAnswer(failure, new AbortController().signal)
-    expect(dials).toHaveBeenCalledTimes(2)
+  test('is gone by an address that refuses and one of IPv6 that there is no way to', async () => {
+    const noWay = Object.assign(coded('ENETUNREACH'), { address: '2001:db8::1' })
+    expect(await fails(noWay, coded('ECONNREFUSED'))(failure, never)).toBe(failure)
+    expect(await fails(noWay)(failure, never)).toMatchObject({ detail: { answer: 'unknown' } })
+  })
+
+  test('is looked for each time: it may be back within one run', async () => {
+    const server = createServer()
+    const port = await listening(server)
+    await new Promise(resolve => server.close(resolve))
+    const withAnswer = answersAt({ host: '127.0.0.1', port })
+    expect(await withAnswer(failure, never)).toBe(failure)
+    await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
+    expect(await withAnswer(failure, never)).toMatchObject({ detail: { answer: 'connects' } })
+    await new Promise(resolve => server.close(resolve))
   })
 
   describe('and drops what is sent to it', () => {
@@ -82,15 +88,15 @@ describe('a server that was not heard', () => {
       expect(socket.destroyed).toBe(true)
     })
 
-    test('is there, perhaps, where the time was up before that', async () => {
+    test('is no attempt where the time was up before that', async () => {
       const time = new AbortController()
       const socket = new Socket()
       const telling = answersAt(place, () => socket)(failure, time.signal)
       time.abort()
-      expect(await telling).toMatchObject({ detail: { answer: 'unknown' } })
+      expect(await telling).toMatchObject({ reason: 'deadline' })
       expect(socket.destroyed).toBe(true)
       const late = answersAt(place, () => new Socket().destroy(coded('ECONNREFUSED')))
-      expect(await late(failure, time.signal)).toMatchObject({ detail: { answer: 'unknown' } })
+      expect(await late(failure, time.signal)).toMatchObject({ reason: 'deadline' })
     })
   })
 })

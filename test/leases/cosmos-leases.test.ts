@@ -2,7 +2,7 @@ import type { Container } from '@azure/cosmos'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { leaseCounter } from '../../shared/leases/cosmos-lease-counts.ts'
 import { cosmosLeaseSearch } from '../../shared/leases/cosmos-lease-search.ts'
-import { cosmosLeases, type LeaseStore, type UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
+import { cosmosLeases, type LeaseStore, type LeftOut, type UnreadableLease } from '../../shared/leases/cosmos-leases.ts'
 import { type RevokedSite, revokedSites } from '../../shared/leases/cosmos-revoked-sites.ts'
 import { type Lease, leaseId, parseLeaseId, type StoredLease } from '../../shared/leases/lease.ts'
 import { holderOf, locationOf, newLease } from '../../shared/leases/lease-states.ts'
@@ -49,7 +49,7 @@ const idsOf = (found: readonly StoredLease[]) => found.map(({ lease }) => lease.
 
 async function dueBy(
   now: number,
-  without: readonly string[] = [],
+  without: LeftOut = { locations: [], vacant: false },
 ): Promise<readonly (StoredLease | UnreadableLease)[]> {
   const found: (StoredLease | UnreadableLease)[] = []
   for await (const one of store.due(now, without)) found.push(one)
@@ -209,14 +209,15 @@ describe('what is due', () => {
       leaseOf('there', { state: 'active', dueAt, location: 'there' }),
     ]
     for (const lease of [here, there, older]) await created(lease)
-    const found = await dueBy(noon, ['there', 'elsewhere'])
+    const found = await dueBy(noon, { locations: ['there', 'elsewhere'], vacant: false })
     expect(found.map(one => ('lease' in one ? one.lease.target : one.unreadable)).toSorted()).toEqual(['here', 'older'])
   })
 
   test('is looked for there all the same where nothing was made: nobody has to ask its server', async () => {
     const vacant = leaseOf('there', { vacant: true, dueAt: new Date(noon).toISOString(), location: 'there' })
     const { lease } = await created(vacant)
-    expect(await dueBy(noon, ['there'])).toEqual([expect.objectContaining({ lease })])
+    expect(await dueBy(noon, { locations: ['there'], vacant: false })).toEqual([expect.objectContaining({ lease })])
+    expect(await dueBy(noon, { locations: [], vacant: true })).toEqual([])
   })
 
   test('is told by its id where it is no lease, and keeps no other from being told', async () => {

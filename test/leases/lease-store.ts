@@ -111,7 +111,8 @@ export function leaseMemory(): LeaseMemory {
     async *due(now, without): AsyncGenerator<StoredLease | UnreadableLease> {
       const at = new Date(now).toISOString()
       const due = [...leases.values()].filter(({ lease }) => {
-        const isLeftOut = lease.location !== undefined && without.includes(lease.location) && !lease.vacant
+        const isThere = lease.location !== undefined && without.locations.includes(lease.location)
+        const isLeftOut = lease.vacant ? without.vacant : isThere
         return lease.state !== 'revoked' && lease.dueAt <= at && !isLeftOut
       })
       yield* unreadable.map(id => ({ unreadable: id }))

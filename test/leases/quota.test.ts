@@ -70,7 +70,8 @@ const minter: Minter<unknown> = {
 /** Ids of all that the timer would look at within the day, be it a lease or not. */
 async function dueIds(): Promise<readonly string[]> {
   const ids: string[] = []
-  for await (const due of store.due(noon + 1440 * minute, [])) ids.push('lease' in due ? due.lease.id : due.unreadable)
+  for await (const due of store.due(noon + 1440 * minute, { locations: [], vacant: false }))
+    ids.push('lease' in due ? due.lease.id : due.unreadable)
   return ids
 }
 

@@ -3,6 +3,7 @@ import type { Account, Minter, RevocationEvidence } from '../../shared/credentia
 import { Secret } from '../../shared/credentials/secret.ts'
 import type { DecisionEntry } from '../../shared/decisions/record.ts'
 import { unavailable } from '../../shared/errors.ts'
+import type { LeftOut } from '../../shared/leases/cosmos-leases.ts'
 import type { Lease } from '../../shared/leases/lease.ts'
 import { absenceCountsFrom, locationOf, minting } from '../../shared/leases/lease-states.ts'
 import { quotaPlaces } from '../../shared/leases/quota.ts'
@@ -446,10 +447,23 @@ describe('a backlog of thousands', () => {
     expect(await run()).toEqual({ revoked: 1_500, failed: 3, unreadable: [] })
   })
 
+  test('of leases for which no account was made is read about once', async () => {
+    await backlog(1_500, { vacant: true })
+    let read = 0
+    async function* due(now: number, without: LeftOut) {
+      for await (const one of store.due(now, without)) {
+        read += 1
+        yield one
+      }
+    }
+    expect(await run({ store: { ...store, due } })).toEqual({ revoked: 3_000, failed: 0, unreadable: [] })
+    expect(read).toBeLessThan(6_000)
+  })
+
   test('and that of a server that cannot be reached is not read to its end', async () => {
     await backlog(1_500)
     let read = 0
-    async function* due(now: number, without: readonly string[]) {
+    async function* due(now: number, without: LeftOut) {
       for await (const one of store.due(now, without)) {
         if ('lease' in one && one.lease.account.startsWith('dead')) read += 1
         yield one

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Contact, workByServer } from '../../shared/leases/work-by-server.ts'
+import { type Contact, type WorkOptions, workByServer } from '../../shared/leases/work-by-server.ts'
 
 interface Piece {
   readonly server: string
@@ -7,7 +7,7 @@ interface Piece {
 }
 
 /** Work that is done when a test says so. */
-function pieces() {
+function pieces(options: WorkOptions = { random: () => 0 }) {
   const started: { readonly piece: Piece; readonly done: (contact: Contact) => void }[] = []
   const time = new AbortController()
   const work = workByServer<Piece>(
@@ -16,6 +16,7 @@ function pieces() {
         started.push({ piece, done: resolve })
       }),
     time.signal,
+    options,
   )
   return {
     started,
@@ -127,6 +128,21 @@ describe('work for many servers', () => {
     for (const server of hanging) add(server, 3)
     for (let turn = 0; turn < 5; turn++) for (const server of well) await answer(server, 'reached')
     expect(hanging.filter(running)).toHaveLength(16)
+  })
+
+  test('which of those that were not tried yet comes next is left to chance, whatever came first', async () => {
+    const { add, running, answer } = pieces({ random: () => 0.999 })
+    for (let hanging = 0; hanging < 32; hanging++) add(`hanging-${hanging}`, 1)
+    add('first', 1)
+    add('last', 1)
+    await answer('hanging-0', 'unreachable')
+    expect([running('first'), running('last')]).toEqual([0, 1])
+  })
+
+  test('a server that answers for certain has four workers from the start', async () => {
+    const { add, running } = pieces({ answering: ['well'] })
+    add('well', 10)
+    expect(running('well')).toBe(4)
   })
 
   test('a server that was refused work takes more once half of what waits is done, and others meanwhile', async () => {
