@@ -417,9 +417,9 @@ describe('an issuer', () => {
     expect((await put(id, changed('two'), toReplace(alone.body['etag']))).status).toBe(202)
     expect(await check()).toContainEqual({
       step: 'forwarder',
-      ok: false,
+      ok: null,
       expected: 'CAUSEWAY_FORWARDERS is the same for manage as for exchange',
-      found: expect.stringContaining(at),
+      found: expect.stringContaining(`for example at ${at}: here it names none of it, or none any more`),
     })
   })
 
