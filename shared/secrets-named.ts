@@ -14,7 +14,7 @@ export type SameSecret = (one: SecretReference, other: SecretReference) => boole
 
 /** Tells it by where the vaults are: two aliases may be one vault's, and Key Vault does not tell upper from lower case. */
 export function secretComparison(vaults: ReadonlyMap<string, URL>): SameSecret {
-  const placeOf = (alias: string) => vaults.get(alias)?.href ?? alias
+  const placeOf = (alias: string) => vaults.get(alias)?.origin ?? alias
   return (one, other) =>
     placeOf(one.vault) === placeOf(other.vault) && one.secret.toLowerCase() === other.secret.toLowerCase()
 }

@@ -18,10 +18,16 @@ export const ownUrl = z.string().refine(text => {
 
 const vaultUrl = z.string().transform((text, context) => {
   const url = URL.parse(text)
-  if (url?.protocol === 'https:' && (keyVaultHost.test(url.hostname) || isLoopback(url))) return url
-  context.issues.push({ code: 'custom', message: 'expected https URLs of Key Vaults', input: text })
+  if (url?.protocol === 'https:' && (keyVaultHost.test(url.hostname) || isLoopback(url)) && isBare(url)) return url
+  const message = 'expected https URLs of Key Vaults, and nothing but the host in them'
+  context.issues.push({ code: 'custom', message, input: text })
   return z.NEVER
 })
+
+/** Whether a URL says nothing but where: one vault has one such URL. */
+function isBare({ origin, href }: URL): boolean {
+  return href === `${origin}/`
+}
 
 /** Vault URLs by alias, as JSON. */
 export const vaults = json(z.record(secretReference.shape.vault, vaultUrl)).transform(

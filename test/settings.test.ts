@@ -168,7 +168,21 @@ describe('settings that are not complete', () => {
     'https://169.254.169.254',
   ])('a vault at %s is refused: the identity goes to Key Vault only', url => {
     expect(withChange({ CAUSEWAY_VAULTS: JSON.stringify({ corp: url }) })).toEqual([
-      'CAUSEWAY_VAULTS.corp: expected https URLs of Key Vaults',
+      'CAUSEWAY_VAULTS.corp: expected https URLs of Key Vaults, and nothing but the host in them',
+    ])
+  })
+
+  test.each([
+    'https://corp-vault.vault.azure.net/secrets',
+    'https://corp-vault.vault.azure.net//',
+    'https://corp-vault.vault.azure.net/?api-version=7.4',
+    'https://corp-vault.vault.azure.net/#again',
+    'https://user@corp-vault.vault.azure.net',
+    'https://:word@corp-vault.vault.azure.net',
+    'https://localhost:8443/again',
+  ])('a vault at %s is refused: it would be another than the same without', url => {
+    expect(withChange({ CAUSEWAY_VAULTS: JSON.stringify({ corp: url }) })).toEqual([
+      'CAUSEWAY_VAULTS.corp: expected https URLs of Key Vaults, and nothing but the host in them',
     ])
   })
 

@@ -34,7 +34,7 @@ export interface RevokeByOperatorOptions {
 }
 
 /** How many leases one request may end. More of them are a lockdown's business. */
-export const mostAtOnce = 1_000
+const mostAtOnce = 1_000
 /** So many ids fit into a record. */
 const recordedTogether = 150
 

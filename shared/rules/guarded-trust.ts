@@ -2,7 +2,7 @@ import type { IssuerChange } from '../workload/issuer-change.ts'
 import type { WorkloadIssuer } from '../workload/workload.ts'
 import type { Rule } from './rule.ts'
 import type { WorkloadSelector } from './selector.ts'
-import { isOfEveryone, mayBeOfIssuer, namesIssuer } from './selector-relations.ts'
+import { fitsEveryToken, mayBeOfIssuer, namesIssuer, singlesOutNoIssuer } from './selector-relations.ts'
 
 /**
  * Whether what wants a second person rests on documents that are not themselves rules: whoever could change those alone
@@ -54,7 +54,7 @@ function restsOnIssuer(rule: Rule, issuer: WorkloadIssuer): boolean {
 /** The selectors by which a rule is about some issuers and not about others, perhaps by a condition on their labels or region. */
 function apartOf({ workloads, conditions }: Rule): readonly WorkloadSelector[] {
   const isConditional = conditions.geography !== undefined || conditions.expression !== undefined
-  return isConditional ? workloads : workloads.filter(selector => !isOfEveryIssuer(selector))
+  return isConditional ? workloads : workloads.filter(selector => !singlesOutNoIssuer(selector))
 }
 
 /**
@@ -65,7 +65,7 @@ function apartOf({ workloads, conditions }: Rule): readonly WorkloadSelector[] {
 function tellsIssuersApart({ target, workloads, conditions }: Rule): boolean {
   const { time: _time, network: _network, ...others } = conditions
   const isConditional = Object.values(others).some(condition => condition !== undefined)
-  return target === '*' && (isConditional || !workloads.every(isOfEveryone))
+  return target === '*' && (isConditional || !workloads.every(fitsEveryToken))
 }
 
 /** Whether another address of the client could open a target, or lead out of a guardrail. */
@@ -77,8 +77,4 @@ function restsOnClient({ target, effect, conditions }: Rule): boolean {
 /** By whom it selects, or by who must act for them. */
 function isAbout(selector: WorkloadSelector, issuer: WorkloadIssuer): boolean {
   return mayBeOfIssuer(selector, issuer) || namesIssuer(selector.actor, issuer)
-}
-
-function isOfEveryIssuer({ issuer, kind, region, actor }: WorkloadSelector): boolean {
-  return issuer === '*' && kind === undefined && region === undefined && actor === undefined
 }

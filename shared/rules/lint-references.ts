@@ -11,14 +11,14 @@ export interface IssuerWarning {
 }
 
 /** An issuer before and after a change, as far as its tokens count; undefined where they do not. */
-export interface IssuerChange {
+export interface CountingChange {
   readonly id: string
   readonly before: WorkloadIssuer | undefined
   readonly after: WorkloadIssuer | undefined
 }
 
 /** Warnings about rules that would be about other workloads than before, or about none. Pure. */
-export function lintIssuer(rules: readonly Rule[], { id, before, after }: IssuerChange): readonly Warning[] {
+export function lintIssuer(rules: readonly Rule[], { id, before, after }: CountingChange): readonly Warning[] {
   return rules.flatMap(rule => {
     const named = rule.workloads.some(({ issuer, actor }) => issuer === id || actor?.issuer === id)
     if (!after) {

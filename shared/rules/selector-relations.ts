@@ -7,8 +7,7 @@ export function covers(wide: WorkloadSelector, narrow: WorkloadSelector): boolea
   const labels = labelsOf(narrow)
   const labelled = [...labelsOf(wide)].every(([name, value]) => labels.get(name) === value)
   return (
-    labelled &&
-    patternsOf(wide).every(pattern => isEveryIssuer(pattern) || isWithin(named.get(pattern.member), pattern))
+    labelled && patternsOf(wide).every(pattern => asksNothing(pattern) || isWithin(named.get(pattern.member), pattern))
   )
 }
 
@@ -29,8 +28,18 @@ export function mayBeOfIssuer(selector: WorkloadSelector, issuer: WorkloadIssuer
 }
 
 /** Whether every token fits a selector, whatever an issuer's document makes of it. */
-export function isOfEveryone(selector: WorkloadSelector): boolean {
-  return typeof selector.issuer === 'string' && patternsOf(selector).every(isEveryIssuer)
+export function fitsEveryToken(selector: WorkloadSelector): boolean {
+  return typeof selector.issuer === 'string' && patternsOf(selector).every(asksNothing)
+}
+
+/** Whether it is about workloads of every issuer alike, though perhaps not about all of them. */
+export function singlesOutNoIssuer({ issuer, kind, region, actor }: WorkloadSelector): boolean {
+  return issuer === '*' && kind === undefined && region === undefined && actor === undefined
+}
+
+/** Whether every workload fits: each has an issuer; of another member, `*` asks that it is there. */
+function asksNothing({ member, text, exact }: TextPattern): boolean {
+  return member === 'issuer' && text === '' && !exact
 }
 
 /** Whether what a selector says of who acts for a workload names an issuer. */
@@ -48,11 +57,6 @@ function byMember(selector: WorkloadSelector): ReadonlyMap<TextMember, TextPatte
 
 function labelsOf({ issuer }: WorkloadSelector): ReadonlyMap<string, string> {
   return new Map(typeof issuer === 'string' ? [] : Object.entries(issuer.labels))
-}
-
-/** Every workload has an issuer; of another member, `*` asks that it is there. */
-function isEveryIssuer({ member, text, exact }: TextPattern): boolean {
-  return member === 'issuer' && text === '' && !exact
 }
 
 function isWithin(inner: TextPattern | undefined, outer: TextPattern): boolean {

@@ -29,7 +29,8 @@ export interface IssuerCheckOptions {
 
 /**
  * Asks an issuer now, as the verification of its tokens would, and tells each step. Of other hosts it asks those that its
- * document names and none else, within the same limits; of our own documents, what its options look up. No claim of the token is told but `iss`, `aud`, `sub` and `exp`.
+ * document names and none else, within the same limits; of our own documents and records, what its options look up. No claim
+ * of the token is told but `iss`, `aud`, `sub` and `exp`.
  */
 export async function checkIssuer(
   document: unknown,
@@ -66,9 +67,9 @@ async function forwarderSteps({ id }: Issuer, { forwardingOf }: IssuerCheckOptio
     case 'unseen':
       return []
     case 'seen': {
-      const { at } = forwarding
-      const found = `at ${at} an exchange took a client's address from an actor of this issuer: here it names none of it`
-      return [{ ...step, ok: false, found }]
+      // One that was taken out of both is still on record: which of the two it is cannot be told from here.
+      const took = `an exchange took a client's address from an actor of this issuer, for example at ${forwarding.at}`
+      return [{ ...step, ok: null, found: `${took}: here it names none of it, or none any more` }]
     }
     case 'unknown':
       return [{ ...step, ok: null, found: 'cannot be told: the decision log cannot be queried now' }]

@@ -9,7 +9,7 @@ const lookBack = 31 * 86_400_000
 export type Forwarding =
   /** The settings here name one of them, or no exchange is known to have taken an address from any. */
   | { readonly kind: 'named' | 'unseen' }
-  /** An exchange did, at an instant in ISO 8601, though the settings here name none: those of `exchange` are others. */
+  /** An exchange did, at an instant in ISO 8601, though the settings here name none: those of `exchange` are or were others. */
   | { readonly kind: 'seen'; readonly at: string }
   /** The records cannot be asked now. */
   | { readonly kind: 'unknown' }

@@ -34,10 +34,13 @@ function isVouchingOther(before: unknown, after: unknown): boolean {
   return vouching === undefined || !isDeepStrictEqual(vouching, vouchingOf(before))
 }
 
-/** Which tokens count, and what of them is told: namespace and pod by the kind, and an Entra subject by the audience. */
+/**
+ * Which tokens count, and what of them is told: namespace and pod by the kind, and an Entra subject by the audience. It is
+ * all that an issuer says but for how selectors find it, which its versions tell, and who changes it: a new member counts.
+ */
 function vouchingOf(document: unknown): object | undefined {
   const { data: issuer } = issuerDocument.safeParse(document)
   if (!issuer) return undefined
-  const { issuerUrl, keys, audiences, kind, relax, users, keepClaims, enabled } = issuer
-  return { issuerUrl, keys, audiences, kind, relax, users, keepClaims, enabled }
+  const { schema: _schema, id: _id, labels: _labels, region: _region, requireApproval: _approval, ...vouching } = issuer
+  return vouching
 }
