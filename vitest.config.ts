@@ -6,6 +6,12 @@ const onStack = ['test/e2e/**/*.test.ts', 'test/attacks/**/*.test.ts', 'test/con
 /** Tests that kill and freeze gateways: what they wait for is the other processes, and the time that a minter has. */
 const onCrashes = ['test/crash/**/*.test.ts']
 
+/** Many of these wait more than they work: two files at once, on however few cores. */
+const parts = { exclude: [...onStack, ...onCrashes], maxWorkers: 2, sequence: { groupOrder: 0 } }
+
+/** One file after the other, and after those of lower groups: a whole stack is many processes. */
+const alone = (groupOrder: number) => ({ maxWorkers: 1, sequence: { groupOrder } })
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -15,10 +21,10 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     reporters: ['default'],
     projects: [
-      { extends: true, test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: [...onStack, ...onCrashes] } },
+      { extends: true, test: { ...parts, name: 'parts', include: ['test/**/*.test.ts'] } },
       // A lease's window is minutes long and may roll over between two requests of a test: then, once more.
-      { extends: true, test: { name: 'stack', include: onStack, retry: 1 } },
-      { extends: true, test: { name: 'crashes', include: onCrashes, maxConcurrency: 20 } },
+      { extends: true, test: { ...alone(1), name: 'stack', include: onStack, retry: 1 } },
+      { extends: true, test: { ...alone(2), name: 'crashes', include: onCrashes, maxConcurrency: 20 } },
     ],
   },
 })
