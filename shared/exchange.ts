@@ -1,12 +1,13 @@
 import type { DecisionLog } from './decisions/record.ts'
 import type { CountRefusal } from './decisions/refusal-counts.ts'
-import { toExchangeError, unavailable } from './errors.ts'
+import { toExchangeError } from './errors.ts'
 import { type Issued, issued, obtain, prepare, referenceOf } from './exchange-credential.ts'
 import { askedOf, factsOf, told } from './exchange-facts.ts'
 import { type Known, recorder } from './exchange-recorder.ts'
 import { type Refusal, type Refused, refusal, refusalOf, typeMismatch } from './exchange-refusal.ts'
 import type { ExchangeRequest } from './exchange-request.ts'
 import type { Leases } from './leases/hold-lease.ts'
+import { orAborted } from './or-aborted.ts'
 import type { Rules } from './rules/cosmos-rules.ts'
 import { decide } from './rules/decide.ts'
 import type { Decision } from './rules/decision.ts'
@@ -112,25 +113,14 @@ async function route(asked: Exchange, steps: WatchedSteps): Promise<Issued | Ref
 /** Verifies the callers and takes from their buckets. What fails here is counted and not recorded: it cost no I/O. */
 async function identified({ request, decision, signal }: Exchange, steps: WatchedSteps): Promise<Callers> {
   try {
-    const callers = await inTime(steps.identify(request), signal)
+    // Issuers that are slow one after the other must not take longer than the whole exchange may.
+    const callers = await orAborted(steps.identify(request), signal)
     steps.trail.note({ issuer: callers.workload.issuer.id })
     steps.takeRate(callers.workload)
     return callers
   } catch (error) {
     steps.count(decision, toExchangeError(error))
     throw error
-  }
-}
-
-/** Issuers that are slow one after the other must not take longer than the whole exchange may. */
-async function inTime<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const stop = () => reject(unavailable('deadline'))
-  signal.addEventListener('abort', stop)
-  try {
-    return await Promise.race([step, late])
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }
 

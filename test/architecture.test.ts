@@ -93,7 +93,7 @@ describe('who may import whom', () => {
     const route = product.filter(({ from }) => parts.includes(from))
     expect(route.length).toBeGreaterThan(5)
     const values = route.filter(({ typeOnly }) => !typeOnly)
-    const allowed = ['shared/rules/decide.ts', 'shared/errors.ts', ...parts]
+    const allowed = ['shared/rules/decide.ts', 'shared/errors.ts', 'shared/or-aborted.ts', ...parts]
     expect(shown(values.filter(({ to }) => !allowed.includes(to)))).toEqual([])
     expect(values.filter(({ to }) => to === 'shared/rules/decide.ts').map(found => found.values)).toEqual([['decide']])
     expect(shown(route.filter(({ to }) => isPackage(to)))).toEqual([])

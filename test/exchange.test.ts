@@ -347,6 +347,13 @@ describe('a workload of which so much is said that no record would hold it', () 
   })
 })
 
+/** The time of an exchange, which is over when it has reserved a lease. */
+function overOnceReserved({ store }: Route): AbortSignal {
+  const time = new AbortController()
+  store.before('create', () => time.abort())
+  return time.signal
+}
+
 describe('what fails', () => {
   const notMinted = () => Promise.reject(new NotMinted('temporarily_unavailable', 'target_unavailable'))
 
@@ -395,7 +402,7 @@ describe('what fails', () => {
 
   test('an exchange whose time is over mints nothing', async () => {
     const route = openRoute()
-    const error = await failureOf(route, { ...asked(), signal: AbortSignal.abort() })
+    const error = await failureOf(route, { ...asked(), signal: overOnceReserved(route) })
     expect(error.reason).toBe('deadline')
     expect(route.events).toEqual(['record allowed', 'record failed'])
     expect(route.store.only().vacant).toBe(true)
@@ -408,7 +415,7 @@ describe('what fails', () => {
     const { leases } = route.steps
     const abandon: typeof leases.abandon = async (...given) => settled().then(() => leases.abandon(...given))
     route.writes(logDown)
-    const ask = { ...asked(), signal: AbortSignal.abort() }
+    const ask = { ...asked(), signal: overOnceReserved(route) }
     const exchanging = exchange(ask, { ...route.steps, leases: { ...leases, abandon } })
     await expect(exchanging).rejects.toMatchObject({ reason: 'record_unavailable' })
     process.off('unhandledRejection', unhandled)

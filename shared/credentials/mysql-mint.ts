@@ -1,4 +1,5 @@
 import { NotMinted, unavailable } from '../errors.ts'
+import { orAborted } from '../or-aborted.ts'
 import type { Account, Permission } from './credential-provider.ts'
 import { answerOf, cannotUser, failureOfTakenName, failureUnclear, failureWithoutAccount } from './mysql-failure.ts'
 import type { MysqlPool, MysqlSession } from './mysql-pool.ts'
@@ -12,7 +13,6 @@ import {
   serverIdentity,
 } from './mysql-statements.ts'
 import { cachingSha2Verifier, nativeVerifier } from './mysql-verifier.ts'
-import { orAborted } from './or-aborted.ts'
 import { isRecordedSoon } from './recorded-soon.ts'
 import type { Secret } from './secret.ts'
 

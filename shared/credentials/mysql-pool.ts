@@ -1,11 +1,11 @@
 import type { PeerCertificate } from 'node:tls'
 import type { Pool, PoolConnection, PoolOptions, RowDataPacket } from 'mysql2/promise'
 import { unavailable } from '../errors.ts'
+import { orAborted } from '../or-aborted.ts'
 import { certificateOf } from './connection-check.ts'
 import { failureOfLogin, refusesLogin } from './mysql-failure.ts'
 import type { MysqlLogin, MysqlSettings } from './mysql-settings.ts'
 import { type Quoting, sessionLimits } from './mysql-statements.ts'
-import { orAborted } from './or-aborted.ts'
 import type { ReadSecret } from './secret-reference.ts'
 
 /** What is lent: one connection's statements, and its quoting. */

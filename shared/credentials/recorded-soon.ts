@@ -1,5 +1,5 @@
+import { orAborted } from '../or-aborted.ts'
 import type { Permission } from './credential-provider.ts'
-import { orAborted } from './or-aborted.ts'
 
 /** In milliseconds. Records take a few; others wait for the connection. */
 const lent = 250

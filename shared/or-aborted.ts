@@ -1,4 +1,4 @@
-import { unavailable } from '../errors.ts'
+import { unavailable } from './errors.ts'
 
 /** What `work` comes to, or 503 `deadline` where the signal comes first: then it goes on, and nobody hears of it. */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
